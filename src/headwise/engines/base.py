@@ -1,0 +1,199 @@
+"""The engine protocol: a frozen model behind four verbs.
+
+Methods, baselines, server and benchmarks know only this protocol; a new way of running models is a
+new engine and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
+from headwise.prompts.conversation import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFingerprint:
+    """What an artifact remembers of the model it was fitted on.
+
+    Args:
+        model_id: Hub id, path or `"embedded"`.
+        revision: Commit or tag, where known.
+        architecture: The model class, such as `"LlamaForCausalLM"`.
+        layout_hash: Hash of the head layout (layers, heads, widths) and hidden size.
+        weights_hash: Hash of a sample of the weights, so that two models of one shape differ.
+        chat_template_hash: Hash of the chat template.
+        dtype: The dtype the model ran in; informative, never compared.
+    """
+
+    model_id: str
+    revision: str | None
+    architecture: str
+    layout_hash: str
+    weights_hash: str
+    chat_template_hash: str
+    dtype: str
+
+    def difference(self, other: ModelFingerprint) -> tuple[str, ...]:
+        """Names of the compared fields in which two fingerprints differ; empty where they match."""
+        mine, theirs = asdict(self), asdict(other)
+        compared = ("architecture", "layout_hash", "weights_hash", "chat_template_hash")
+        return tuple(name for name in compared if mine[name] != theirs[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How `generate` picks tokens.
+
+    Args:
+        max_new_tokens: Cap on the tokens generated.
+        temperature: 0 is greedy.
+        top_p: Nucleus mass, with a temperature above 0.
+        seed: Seed of the sampling, with a temperature above 0.
+        stop: Strings at which generation ends; they are cut off the text.
+    """
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TruncatedText:
+    """A text that fits a token budget.
+
+    Args:
+        text: The text, cut where it was too long.
+        n_tokens_removed: Tokens that were cut out; 0 where it fitted.
+    """
+
+    text: str
+    n_tokens_removed: int
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A frozen model that is read and steered.
+
+    `conversations` are many throughout; an engine batches them itself and gives results in the
+    order given. Every verb is deterministic, and gives each conversation what it would give it
+    alone (within float error).
+    """
+
+    @property
+    def fingerprint(self) -> ModelFingerprint:
+        """What model this is."""
+        ...
+
+    @property
+    def layout(self) -> HeadLayout:
+        """The heads the model has."""
+        ...
+
+    def capture(
+        self,
+        conversations: Sequence[Conversation],
+        heads: HeadSet | None = None,
+        *,
+        progress: bool = False,
+    ) -> HeadActivations:
+        """Last-token head outputs.
+
+        Args:
+            conversations: `n` conversations.
+            heads: Only the layers of these heads are captured, and the pass stops at the deepest.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            Activations of `n` conversations, float32 on the CPU.
+
+        Raises:
+            ActivationError: The model produced NaN or infinite activations.
+        """
+        ...
+
+    def token_logprobs(
+        self,
+        conversations: Sequence[Conversation],
+        candidates: Sequence[str],
+        steering: Steering | None = None,
+        *,
+        progress: bool = False,
+    ) -> Tensor:
+        """Log-probability of each candidate continuation.
+
+        Args:
+            conversations: `n` conversations.
+            candidates: `c` continuations, the same for every conversation.
+            steering: Head activations to put back.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n, c)` float64: the sum over each candidate's tokens of its log-probability.
+        """
+        ...
+
+    def mask_losses(
+        self,
+        conversations: Sequence[Conversation],
+        targets: Sequence[str],
+        vectors: HeadVectors,
+        masks: Tensor,
+        *,
+        target_tokens: int | None = 1,
+    ) -> Tensor:
+        """Cross-entropy of each target under many steered variants of its conversation.
+
+        Args:
+            conversations: `n` conversations.
+            targets: `n` texts, the continuation each should have.
+            vectors: The vectors that replace masked heads, for every head of `layout`.
+            masks: `(S, H)` bool, `H` heads in layout order; True replaces the head's output.
+            target_tokens: How many of a target's tokens count, 1 as published; None for all.
+                Patched are the last prompt token and each target token before the one it predicts.
+
+        Returns:
+            `(S, n)` float32 losses, each the mean over the target's tokens.
+        """
+        ...
+
+    def generate(
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sampling | None = None,
+        steering: Steering | None = None,
+        *,
+        progress: bool = False,
+    ) -> list[str]:
+        """The model's answers.
+
+        Args:
+            conversations: `n` conversations.
+            sampling: How tokens are picked; greedy, 64 tokens by default.
+            steering: Head activations to put back.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `n` texts without special tokens.
+        """
+        ...
+
+    def truncate(self, text: str, max_tokens: int) -> TruncatedText:
+        """Cuts a text to a token budget.
+
+        Keeps the first three quarters of the budget and the last quarter, joined by `" [...] "`.
+
+        Args:
+            text: Any text.
+            max_tokens: The budget, at least 8.
+
+        Returns:
+            The text and how many tokens were removed.
+        """
+        ...

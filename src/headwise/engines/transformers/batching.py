@@ -1,0 +1,186 @@
+"""Packs token sequences into batches that share what they have in common.
+
+Sequences are padded on the right: a causal model never looks right, so no padding mask is needed
+and a batch gives each row what it would get alone. Where sequences begin with the same tokens (a
+system prompt, an instruction, the same dialogue under several responses), that prefix is run once
+and its keys and values serve them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from headwise.engines.transformers.hooks import TokenPositions
+
+TokenIds = tuple[int, ...]
+
+# A prefix run costs a pass of its own; below this many tokens saved it does not pay.
+MIN_TOKENS_SAVED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sequence and the positions of it that matter.
+
+    Args:
+        ids: Its tokens.
+        spots: Positions whose outputs are read, ascending; the last is the last token.
+    """
+
+    ids: TokenIds
+    spots: tuple[int, ...]
+
+    @classmethod
+    def last_token(cls, ids: Sequence[int]) -> Request:
+        """A sequence of which only the last token is read."""
+        return cls(tuple(ids), (len(ids) - 1,))
+
+
+@dataclass(frozen=True, slots=True)
+class SharingGroup:
+    """Requests that begin with the same tokens.
+
+    Args:
+        prefix: The tokens they share that are run once; empty where sharing does not pay.
+        rows: Their numbers.
+    """
+
+    prefix: TokenIds
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that run together.
+
+    Args:
+        rows: Their request numbers.
+        input_ids: `(len(rows), t)` int64, padded on the right, without the group's prefix.
+        spots: The rows' positions of interest, in row order, relative to `input_ids`.
+    """
+
+    rows: tuple[int, ...]
+    input_ids: Tensor
+    spots: TokenPositions
+
+
+def common_prefix_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """Number of leading tokens two sequences share."""
+    limit = min(len(first), len(second))
+    for position in range(limit):
+        if first[position] != second[position]:
+            return position
+    return limit
+
+
+def sharing_groups(requests: Sequence[Request], *, share: bool) -> list[SharingGroup]:
+    """Splits requests into groups whose shared prefix is worth running once.
+
+    A group is a run of the sorted requests: sorted, every request is next to the one with which it
+    shares most.
+
+    Args:
+        requests: The requests.
+        share: False puts all into one group without prefix.
+
+    Returns:
+        Groups that together hold every request once.
+    """
+    everyone = tuple(range(len(requests)))
+    if not share or len(requests) < 2:
+        return [SharingGroup((), everyone)]
+    order = sorted(everyone, key=lambda row: requests[row].ids)
+    shared = [_shareable(requests[a], requests[b]) for a, b in zip(order, order[1:], strict=False)]
+    return _split(requests, order, shared)
+
+
+def _shareable(first: Request, second: Request) -> int:
+    # The positions that are read (and steered) must be run for each request itself.
+    length = common_prefix_length(first.ids, second.ids)
+    return min(length, first.spots[0], second.spots[0])
+
+
+def _split(
+    requests: Sequence[Request], order: list[int], shared: list[int]
+) -> list[SharingGroup]:
+    """Greedy: a group grows while its next member saves more tokens inside than outside."""
+    everyone = min(shared)
+    groups: list[SharingGroup] = []
+    loose: list[int] = []
+    start = 0
+    while start < len(order):
+        end, prefix = _grow(shared, start, everyone)
+        members = order[start:end]
+        saved = (len(members) - 1) * (prefix - everyone)
+        if saved >= MIN_TOKENS_SAVED and len(members) < len(order):
+            groups.append(SharingGroup(requests[members[0]].ids[:prefix], tuple(members)))
+        else:
+            loose.extend(members)
+        start = end
+    if loose:
+        saved = (len(loose) - 1) * everyone
+        prefix = everyone if saved >= MIN_TOKENS_SAVED else 0
+        groups.append(SharingGroup(requests[loose[0]].ids[:prefix], tuple(sorted(loose))))
+    return groups
+
+
+def _grow(shared: list[int], start: int, everyone: int) -> tuple[int, int]:
+    """The run from `start` that saves most: its end and the prefix it shares."""
+    best_end, best_prefix, best_saved = start + 1, everyone, 0
+    prefix = None
+    for end in range(start + 1, len(shared) + 1):
+        link = shared[end - 1]
+        prefix = link if prefix is None else min(prefix, link)
+        if prefix <= everyone:
+            break
+        saved = (end - start) * (prefix - everyone)
+        if saved > best_saved:
+            best_end, best_prefix, best_saved = end + 1, prefix, saved
+    return best_end, best_prefix
+
+
+def pack(
+    requests: Sequence[Request], group: SharingGroup, *, token_budget: int, pad_id: int
+) -> list[Batch]:
+    """Packs a group's requests into batches of similar length.
+
+    Args:
+        requests: All requests.
+        group: Which of them, and what they share.
+        token_budget: Padded tokens a batch may have, the shared prefix not counted.
+        pad_id: What padding is filled with.
+
+    Returns:
+        Batches, longest first, so that memory runs out at once or never.
+    """
+    skip = len(group.prefix)
+    rows = sorted(group.rows, key=lambda row: -len(requests[row].ids))
+    batches: list[Batch] = []
+    start = 0
+    while start < len(rows):
+        longest = len(requests[rows[start]].ids) - skip
+        size = max(1, token_budget // longest)
+        members = rows[start : start + size]
+        batches.append(_batch(requests, members, skip, longest, pad_id))
+        start += size
+    return batches
+
+
+def _batch(
+    requests: Sequence[Request], members: Sequence[int], skip: int, longest: int, pad_id: int
+) -> Batch:
+    input_ids = torch.full((len(members), longest), pad_id, dtype=torch.long)
+    rows, columns = [], []
+    for number, row in enumerate(members):
+        ids = requests[row].ids[skip:]
+        input_ids[number, : len(ids)] = torch.tensor(ids)
+        for spot in requests[row].spots:
+            rows.append(number)
+            columns.append(spot - skip)
+    return Batch(
+        tuple(members), input_ids, TokenPositions(torch.tensor(rows), torch.tensor(columns))
+    )

@@ -1,0 +1,63 @@
+"""Plans the forward passes that give the log-probabilities of candidate continuations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headwise.engines.transformers.batching import Request
+from headwise.engines.transformers.tokens import PromptEncoder
+from headwise.prompts.conversation import Conversation
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePlan:
+    """The requests that score all candidates of one conversation.
+
+    Args:
+        requests: The first reads every candidate's first token at the prompt's last token; each
+            further one runs a candidate of several tokens.
+        wanted: The tokens asked for at each spot of each request.
+        places: For each candidate its request and the column among that request's first-spot
+            tokens.
+    """
+
+    requests: tuple[Request, ...]
+    wanted: tuple[list[tuple[int, ...]], ...]
+    places: tuple[tuple[int, int], ...]
+
+
+def plan_candidates(
+    encoder: PromptEncoder, conversation: Conversation, candidates: Sequence[str]
+) -> CandidatePlan:
+    """Plans one conversation's candidates: those of one token share a single pass.
+
+    Args:
+        encoder: The model's tokenizer.
+        conversation: The prompt.
+        candidates: Continuations.
+
+    Returns:
+        The plan.
+    """
+    ids = tuple(encoder.encode(conversation))
+    tokens = [encoder.encode_target(conversation, candidate) for candidate in candidates]
+    short = tuple(t[0] for t in tokens if len(t) == 1)
+    requests: list[Request] = []
+    wanted: list[list[tuple[int, ...]]] = []
+    if short:
+        requests.append(Request.last_token(ids))
+        wanted.append([short])
+    places: list[tuple[int, int]] = []
+    seen_short = 0
+    for continuation in tokens:
+        if len(continuation) == 1:
+            places.append((0, seen_short))
+            seen_short += 1
+            continue
+        places.append((len(requests), 0))
+        last = len(ids) - 1
+        spots = tuple(range(last, last + len(continuation)))
+        requests.append(Request(ids + continuation[:-1], spots))
+        wanted.append([(token,) for token in continuation])
+    return CandidatePlan(tuple(requests), tuple(wanted), tuple(places))

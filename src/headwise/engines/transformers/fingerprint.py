@@ -1,0 +1,66 @@
+"""A model's fingerprint: cheap to take, the same in every float dtype, different for a fine-tune."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from headwise.engines.base import ModelFingerprint
+from headwise.heads import HeadLayout
+
+_SAMPLES_PER_WEIGHT = 256
+
+
+def fingerprint_of(
+    model: PreTrainedModel,
+    layout: HeadLayout,
+    model_id: str,
+    revision: str | None,
+    chat_template_hash: str,
+) -> ModelFingerprint:
+    """Takes the fingerprint of a loaded model.
+
+    Args:
+        model: The model.
+        layout: Its heads.
+        model_id: The name artifacts remember it by.
+        revision: Commit or tag.
+        chat_template_hash: Hash of its chat template.
+
+    Returns:
+        The fingerprint.
+    """
+    hidden = int(model.config.get_text_config(decoder=True).hidden_size)
+    shape = [[entry.layer, entry.n_heads, entry.head_dim] for entry in layout.layers]
+    return ModelFingerprint(
+        model_id=model_id,
+        revision=revision,
+        architecture=type(model).__name__,
+        layout_hash=_digest(json.dumps([hidden, shape]).encode()),
+        weights_hash=_digest(_weight_signs(model)),
+        chat_template_hash=chat_template_hash,
+        dtype=str(model.dtype).removeprefix("torch."),
+    )
+
+
+def _weight_signs(model: PreTrainedModel) -> bytes:
+    """Signs of sampled matrix weights: they survive a change of float dtype, not a fine-tune."""
+    signs = []
+    for name, weight in sorted(model.named_parameters()):
+        if weight.ndim == 2 and weight.is_floating_point() and not weight.is_meta:
+            signs.append(name.encode() + _sampled_signs(weight.detach()))
+    return b"".join(signs)
+
+
+def _sampled_signs(weight: Tensor) -> bytes:
+    flat = weight.reshape(-1)
+    at = torch.linspace(0, len(flat) - 1, _SAMPLES_PER_WEIGHT, dtype=torch.float64).long()
+    return bytes((flat[at.to(flat.device)].cpu() > 0).to(torch.uint8).tolist())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

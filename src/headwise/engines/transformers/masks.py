@@ -1,0 +1,200 @@
+"""Losses of many steered variants of one prompt, at the cost of one token.
+
+Only the last prompt token (and the target tokens after it) is patched, so the keys and values of
+everything before never change. They are computed once; the S variants then run as S parallel
+queries over that one prefix: a step of S tokens at one position, each of which sees the prefix and
+itself. Where a model cannot (sliding windows shorter than the prompt, ALiBi, kernels without free
+masks), the variants run as a batch over the expanded prefix; where its past is no keys and values,
+as whole sequences. The engine finds out by trying: see `choose_strategy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from headwise.engines.transformers.forward import FrozenModel
+from headwise.engines.transformers.hooks import installed, mask_hooks
+from headwise.engines.transformers.prefixes import PrefixStates, PrefixStore
+from headwise.heads import HeadVectors
+
+Strategy = Literal["parallel", "expanded", "whole"]
+_TOLERANCE = 2e-3
+
+
+@torch.no_grad()
+def variant_losses(
+    frozen: FrozenModel,
+    store: PrefixStore,
+    ids: Sequence[int],
+    target: Sequence[int],
+    vectors: HeadVectors,
+    masks: Tensor,
+    strategy: Strategy,
+) -> Tensor:
+    """Losses of one target under many masks.
+
+    Args:
+        frozen: The model.
+        store: Where prefixes are kept.
+        ids: The prompt's tokens.
+        target: The target's tokens, `m` of them.
+        vectors: Replacement vectors for all heads.
+        masks: `(S, H)` bool.
+        strategy: How the variants are run.
+
+    Returns:
+        `(S,)` float32 CPU, each the mean over the target's tokens.
+    """
+    suffix = [ids[-1], *target[:-1]]
+    if strategy == "whole" or len(ids) < 2:
+        return _whole_sequences(frozen, ids, target, vectors, masks)
+    prefix = store.get(tuple(ids[:-1]))
+    rows = max(1, frozen.token_budget // len(suffix))
+    run = _parallel_queries if strategy == "parallel" else _expanded_batch
+    parts = [
+        run(frozen, prefix, suffix, target, vectors, masks[start : start + rows])
+        for start in range(0, len(masks), rows)
+    ]
+    return torch.cat(parts)
+
+
+def _parallel_queries(
+    frozen: FrozenModel,
+    prefix: PrefixStates,
+    suffix: Sequence[int],
+    target: Sequence[int],
+    vectors: HeadVectors,
+    masks: Tensor,
+) -> Tensor:
+    device, n, m = frozen.model.device, len(masks), len(suffix)
+    input_ids = torch.tensor([list(suffix) * n], device=device)
+    positions = torch.arange(prefix.length, prefix.length + m, device=device).repeat(n)[None]
+    visible = _visibility(prefix.length, n, m, device)
+    blocked = torch.zeros(visible.shape, dtype=frozen.model.dtype, device=device)
+    blocked = blocked.masked_fill(~visible, torch.finfo(frozen.model.dtype).min)
+    by_token = masks.repeat_interleave(m, dim=0)[None]
+    with installed(mask_hooks(vectors, frozen.located, by_token)):
+        output = frozen.model(
+            input_ids=input_ids,
+            position_ids=positions,
+            attention_mask=blocked[None, None],
+            past_key_values=prefix.cache(),
+            use_cache=True,
+        )
+    return _mean_losses(output.logits[0].view(n, m, -1), target)
+
+
+def _visibility(length: int, n: int, m: int, device: torch.device) -> Tensor:
+    """`(n*m, length + n*m)` bool: each token sees the prefix, itself and its variant's earlier."""
+    causal = torch.ones(m, m, dtype=torch.bool, device=device).tril()
+    own = torch.block_diag(*([causal] * n)) if m > 1 else torch.eye(n, device=device).bool()
+    return torch.cat([own.new_ones(n * m, length), own.bool()], dim=1)
+
+
+def _expanded_batch(
+    frozen: FrozenModel,
+    prefix: PrefixStates,
+    suffix: Sequence[int],
+    target: Sequence[int],
+    vectors: HeadVectors,
+    masks: Tensor,
+) -> Tensor:
+    n, m = len(masks), len(suffix)
+    input_ids = torch.tensor([list(suffix)] * n, device=frozen.model.device)
+    by_token = masks[:, None, :].expand(n, m, -1)
+    with installed(mask_hooks(vectors, frozen.located, by_token)):
+        output = frozen.model(
+            input_ids=input_ids, past_key_values=prefix.cache(n), use_cache=True
+        )
+    return _mean_losses(output.logits, target)
+
+
+def _whole_sequences(
+    frozen: FrozenModel,
+    ids: Sequence[int],
+    target: Sequence[int],
+    vectors: HeadVectors,
+    masks: Tensor,
+) -> Tensor:
+    sequence, m = [*ids, *target[:-1]], len(target)
+    rows = max(1, frozen.token_budget // len(sequence))
+    parts = []
+    for start in range(0, len(masks), rows):
+        some = masks[start : start + rows]
+        input_ids = torch.tensor([sequence] * len(some), device=frozen.model.device)
+        by_token = torch.zeros(len(some), len(sequence), some.shape[1], dtype=torch.bool)
+        by_token[:, -m:] = some[:, None, :]
+        with installed(mask_hooks(vectors, frozen.located, by_token)):
+            output = frozen.model(input_ids=input_ids, use_cache=False, logits_to_keep=m)
+        parts.append(_mean_losses(output.logits, target))
+    return torch.cat(parts)
+
+
+def _mean_losses(logits: Tensor, target: Sequence[int]) -> Tensor:
+    chosen = torch.tensor(list(target), device=logits.device).expand(len(logits), -1)
+    losses = torch.nn.functional.cross_entropy(
+        logits.float().transpose(1, 2), chosen, reduction="none"
+    )
+    return losses.mean(dim=1).cpu()
+
+
+@torch.no_grad()
+def choose_strategy(frozen: FrozenModel, prompt_length: int) -> Strategy:
+    """The fastest strategy that gives this model's losses right, found by trying each.
+
+    Args:
+        frozen: The model.
+        prompt_length: Tokens of the longest prompt; windows shorter than it rule out parallel
+            queries.
+
+    Returns:
+        The strategy.
+    """
+    if not frozen.shares_prefixes:
+        return "whole"
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = int(frozen.model.config.get_text_config(decoder=True).vocab_size)
+    length = min(prompt_length, 24)
+    ids = torch.randint(vocabulary, (max(length, 2),), generator=generator).tolist()
+    target = torch.randint(vocabulary, (2,), generator=generator).tolist()
+    n_heads = sum(entry.n_heads for entry in frozen.located)
+    masks = torch.rand(3, n_heads, generator=generator) < 0.3
+    vectors = _random_vectors(frozen, generator)
+    expected = _whole_sequences(frozen, ids, target, vectors, masks)
+    candidates: tuple[Strategy, ...] = ("parallel", "expanded")
+    if prompt_length + 2 > _shortest_window(frozen):
+        candidates = ("expanded",)
+    for strategy in candidates:
+        try:
+            store = PrefixStore(frozen.model, byte_budget=0)
+            found = variant_losses(frozen, store, ids, target, vectors, masks, strategy)
+        except (RuntimeError, ValueError, TypeError, NotImplementedError):
+            continue
+        if torch.allclose(found, expected, rtol=_relative_tolerance(frozen), atol=_TOLERANCE):
+            return strategy
+    return "whole"
+
+
+def _relative_tolerance(frozen: FrozenModel) -> float:
+    return _TOLERANCE if frozen.model.dtype == torch.float32 else 5e-2
+
+
+def _shortest_window(frozen: FrozenModel) -> float:
+    config = frozen.model.config.get_text_config(decoder=True)
+    window = getattr(config, "sliding_window", None)
+    return float(window) if isinstance(window, int) and window > 0 else float("inf")
+
+
+def _random_vectors(frozen: FrozenModel, generator: torch.Generator) -> HeadVectors:
+    from headwise.engines.transformers.locate import layout_of
+
+    layout = layout_of(frozen.located)
+    values = tuple(
+        torch.randn(entry.n_heads, entry.head_dim, generator=generator) * 0.1
+        for entry in layout.layers
+    )
+    return HeadVectors(layout, values)

@@ -1,0 +1,43 @@
+"""The errors headwise raises: each says what was given, what was expected, what to do next."""
+
+from __future__ import annotations
+
+
+class HeadwiseError(Exception):
+    """Base of every error headwise raises on purpose; the command line prints it and exits 1."""
+
+
+class InputError(HeadwiseError, ValueError):
+    """The user's data or arguments are wrong; the command line exits 2."""
+
+
+class LayoutError(HeadwiseError):
+    """The attention heads of a model could not be located with certainty."""
+
+
+class ArtifactError(HeadwiseError):
+    """A saved artifact is missing, damaged, newer than this headwise, or for another model."""
+
+
+class EngineError(HeadwiseError):
+    """The model could not be loaded, or an engine cannot do what was asked of it."""
+
+
+class ActivationError(EngineError):
+    """The model produced NaN or infinite activations."""
+
+
+class MissingExtraError(HeadwiseError, ImportError):
+    """An optional dependency is not installed.
+
+    Args:
+        package: The distribution that is missing.
+        extra: The headwise extra that brings it.
+        purpose: What it was needed for.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed. "
+            f"Install it with: pip install 'headwise[{extra}]'"
+        )

@@ -1,0 +1,1 @@
+"""From examples to conversations: how each method asks its question."""

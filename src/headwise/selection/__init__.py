@@ -1,0 +1,1 @@
+"""Which heads: selectors that choose a few heads from a handful of examples."""

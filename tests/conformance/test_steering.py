@@ -1,0 +1,66 @@
+"""Steering: putting back what was there changes nothing, putting in anything else does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from headwise.heads import HeadSet, Steering
+
+from .subject import CANDIDATES, CONVERSATIONS, Subject, assert_close
+
+
+@pytest.mark.parametrize("number", range(len(CONVERSATIONS)))
+def test_a_heads_own_output_put_back_changes_nothing(subject: Subject, number: int) -> None:
+    one = [CONVERSATIONS[number]]
+    vectors = subject.vectors_of(one[0])
+    plain = subject.engine.token_logprobs(one, CANDIDATES)
+    steering = Steering.from_vectors(subject.all_heads(), vectors)
+    assert_close(subject.engine.token_logprobs(one, CANDIDATES, steering), plain, 1e-5)
+
+
+def test_another_conversations_output_changes_the_answer(subject: Subject) -> None:
+    vectors = subject.vectors_of(CONVERSATIONS[0])
+    one = [CONVERSATIONS[2]]
+    plain = subject.engine.token_logprobs(one, CANDIDATES)
+    for head in subject.all_heads():
+        steering = Steering.from_vectors(HeadSet.of([head]), vectors)
+        changed = subject.engine.token_logprobs(one, CANDIDATES, steering)
+        assert float((changed - plain).abs().max()) > 1e-4, f"{head} changed nothing"
+
+
+def test_adding_nothing_changes_nothing(subject: Subject) -> None:
+    plain = subject.engine.token_logprobs(CONVERSATIONS, CANDIDATES)
+    steering = subject.steering(operation="add", positions="generated", scale=0.0)
+    assert_close(subject.engine.token_logprobs(CONVERSATIONS, CANDIDATES, steering), plain, 1e-5)
+
+
+def test_adding_the_difference_is_replacing(subject: Subject) -> None:
+    heads = subject.some_heads()
+    first = HeadSet.of([index for index in heads if index.layer == heads.layers[0]])
+    ours, theirs = (subject.vectors_of(CONVERSATIONS[number]) for number in (2, 0))
+    # Only one layer, since the outputs of deeper ones follow from it.
+    added = Steering.from_vectors(first, theirs.minus(ours), operation="add")
+    replaced = Steering.from_vectors(first, theirs)
+    one = [CONVERSATIONS[2]]
+    assert_close(
+        subject.engine.token_logprobs(one, CANDIDATES, added),
+        subject.engine.token_logprobs(one, CANDIDATES, replaced),
+        1e-4,
+    )
+
+
+def test_prompt_steering_and_generated_steering_agree_on_the_first_token(subject: Subject) -> None:
+    at_prompt, at_generated = (
+        subject.engine.token_logprobs(CONVERSATIONS, ["Y"], subject.steering(positions=positions))
+        for positions in ("prompt", "generated")
+    )
+    assert_close(at_prompt, at_generated, 1e-5)
+
+
+def test_a_steered_call_gives_the_same_bits_twice(subject: Subject) -> None:
+    steering = subject.steering(positions="generated")
+    first, second = (
+        subject.engine.token_logprobs(CONVERSATIONS, CANDIDATES, steering) for _ in range(2)
+    )
+    assert torch.equal(first, second)

@@ -1,0 +1,35 @@
+"""Fixtures for every test: offline, two threads, tiny models."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from tiny_models import build_tokenizer, family
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> PreTrainedModel:
+    """A random Llama of three layers with six heads of width eight each; leave it as it is."""
+    return family("llama").build()
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer with a ChatML template that goes with every tiny model."""
+    return build_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny_model: PreTrainedModel, tiny_tokenizer: PreTrainedTokenizerFast):
+    """The transformers engine on the tiny model."""
+    from headwise.engines.transformers import TransformersEngine
+
+    return TransformersEngine(tiny_model, tiny_tokenizer, model_id="tiny-llama")
