@@ -1,1 +1,93 @@
-"""Few-shot classifiers and reward models from the attention heads of a frozen language model."""
+"""Few-shot classifiers and reward models from the attention heads of a frozen language model.
+
+The public names are loaded when first used, so that importing headwise is instant and loads no
+torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headwise.artifacts import from_pretrained
+    from headwise.engines.base import Engine, Sampling
+    from headwise.engines.load import load
+    from headwise.engines.transformers import TransformersEngine
+    from headwise.errors import HeadwiseError
+    from headwise.examples import Example, Judgement, Preference
+    from headwise.heads import HeadActivations, HeadIndex, HeadSet, Steering
+    from headwise.methods.activation_reward import ActivationRewardModel
+    from headwise.methods.reward_model import RewardModel
+    from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
+    from headwise.methods.sparse_attention_vectors import SparseAttentionVectors
+    from headwise.prompts.conversation import Conversation, Message
+    from headwise.readers import read_examples, read_judgements, read_preferences
+    from headwise.selection.reinforce import Reinforce
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ActivationRewardModel": "headwise.methods.activation_reward",
+    "Conversation": "headwise.prompts.conversation",
+    "Engine": "headwise.engines.base",
+    "Example": "headwise.examples",
+    "HeadActivations": "headwise.heads",
+    "HeadIndex": "headwise.heads",
+    "HeadSet": "headwise.heads",
+    "HeadwiseError": "headwise.errors",
+    "Judgement": "headwise.examples",
+    "Message": "headwise.prompts.conversation",
+    "Preference": "headwise.examples",
+    "Reinforce": "headwise.selection.reinforce",
+    "RewardModel": "headwise.methods.reward_model",
+    "Sampling": "headwise.engines.base",
+    "SparseAttentionClassifier": "headwise.methods.sparse_attention_classifier",
+    "SparseAttentionVectors": "headwise.methods.sparse_attention_vectors",
+    "Steering": "headwise.heads",
+    "TransformersEngine": "headwise.engines.transformers",
+    "from_pretrained": "headwise.artifacts",
+    "load": "headwise.engines.load",
+    "read_examples": "headwise.readers",
+    "read_judgements": "headwise.readers",
+    "read_preferences": "headwise.readers",
+}
+
+__all__ = [
+    "ActivationRewardModel",
+    "Conversation",
+    "Engine",
+    "Example",
+    "HeadActivations",
+    "HeadIndex",
+    "HeadSet",
+    "HeadwiseError",
+    "Judgement",
+    "Message",
+    "Preference",
+    "Reinforce",
+    "RewardModel",
+    "Sampling",
+    "SparseAttentionClassifier",
+    "SparseAttentionVectors",
+    "Steering",
+    "TransformersEngine",
+    "__version__",
+    "from_pretrained",
+    "load",
+    "read_examples",
+    "read_judgements",
+    "read_preferences",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'headwise' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

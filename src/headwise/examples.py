@@ -160,7 +160,9 @@ def labels_of(examples: Sequence[Example]) -> list[str]:
         InputError: No examples, an example without label, or one class only.
     """
     if not examples:
-        raise InputError("The support set is empty; give at least one example of each of two classes.")
+        raise InputError(
+            "The support set is empty; give at least one example of each of two classes."
+        )
     labels = []
     for number, example in enumerate(examples):
         if example.label is None:
@@ -208,7 +210,8 @@ def _require_prompt(prompt: object) -> None:
         return
     if not isinstance(prompt, Sequence) or not prompt:
         raise InputError(
-            f"A prompt is a string or a non-empty list of chat messages; got {type(prompt).__name__}."
+            "A prompt is a string or a non-empty list of chat messages; got "
+            f"{type(prompt).__name__}."
         )
     for number, turn in enumerate(prompt):
         if not isinstance(turn, Mapping) or not {"role", "content"} <= set(turn):

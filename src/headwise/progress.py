@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 _SHOW_AFTER_SECONDS = 1.0
 
@@ -30,7 +37,7 @@ class ProgressBar:
     _done: int = 0
     _started: float = field(default_factory=time.monotonic)
     _progress: Progress | None = None
-    _task: int = 0
+    _task: TaskID | None = None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Reports finished steps.
@@ -42,7 +49,7 @@ class ProgressBar:
         self._done += steps
         if not self.enabled or time.monotonic() - self._started < _SHOW_AFTER_SECONDS:
             return
-        if self._progress is None:
+        if self._progress is None or self._task is None:
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),

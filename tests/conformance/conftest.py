@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tiny_models import FAMILIES, Family, build_tokenizer, family
+from tiny_models import FAMILIES, Family, family
+from tiny_tokenizer import build_tokenizer
 
 from .subject import Subject
 
@@ -21,6 +22,12 @@ def other_tokenizer_subject(request: pytest.FixtureRequest) -> Subject:
     """An engine whose tokenizer has no chat template, or adds a first token to plain text."""
     name, kind = request.param.split("-")
     return Subject.of(family(name), build_tokenizer(kind))
+
+
+@pytest.fixture(scope="session")
+def dropping_out() -> Subject:
+    """A family that drops out a tenth of everything in training mode."""
+    return Subject.of(family("gpt2"), build_tokenizer())
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from headwise.heads import HeadVectors, Steering
 from headwise.prompts.conversation import Conversation
-from tiny_models import EOS_ID, Family
+from tiny_models import Family
+from tiny_tokenizer import EOS_ID
 
 _TITLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 

@@ -143,7 +143,9 @@ class Traces:
         return cls(
             hooks={name: _count_hooks(module) for name, module in modules.items()},
             training={name: module.training for name, module in modules.items()},
-            weights={name: float(p.double().sum()) for name, p in model.named_parameters()},
+            weights={
+                name: float(p.detach().double().sum()) for name, p in model.named_parameters()
+            },
             config={**model.config.to_dict(), "attention": model.config._attn_implementation},
             generation=model.generation_config.to_dict(),
             tokenizer={

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from headwise.engines.transformers import TransformersEngine
 from headwise.heads import HeadActivations, HeadLayout, HeadSet, LayerHeads
+from tiny_models import family
+from tiny_tokenizer import build_tokenizer
 
 from .subject import CONVERSATIONS, Subject, alone, assert_same_activations
 
@@ -38,8 +41,11 @@ def test_values_are_float32_on_the_cpu(subject: Subject) -> None:
         assert not value.requires_grad
 
 
-@pytest.mark.parametrize("token_budget", [4096, 90, 1])
-@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4), (3, 1, 4, 0, 2)], ids=["given", "mixed"])
+@pytest.mark.parametrize(
+    ("token_budget", "order"),
+    [(4096, (0, 1, 2, 3, 4)), (90, (3, 1, 4, 0, 2)), (1, (3, 1, 4, 0, 2))],
+    ids=["together", "in parts", "one by one"],
+)
 def test_a_batch_equals_its_single_runs(
     subject: Subject, token_budget: int, order: tuple[int, ...]
 ) -> None:
@@ -73,6 +79,15 @@ def test_capture_stops_at_the_deepest_layer_needed(subject: Subject) -> None:
         for handle in handles:
             handle.remove()
     assert set(run) == set(range(deepest + 1))
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+def test_a_bfloat16_model_gives_float32_and_nearly_the_same(name: str) -> None:
+    exact = Subject.of(family(name), build_tokenizer())
+    rounded = TransformersEngine(exact.family.build().bfloat16(), exact.tokenizer)
+    found = rounded.capture(CONVERSATIONS)
+    assert {value.dtype for value in found.values} == {torch.float32}
+    assert_same_activations(found, exact.engine.capture(CONVERSATIONS), 0.1)
 
 
 def test_the_same_call_gives_the_same_bits(subject: Subject) -> None:

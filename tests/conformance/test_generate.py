@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from headwise.engines.base import Sampling
-from tiny_models import build_tokenizer, family
+from tiny_models import family
+from tiny_tokenizer import build_tokenizer
 
 from .subject import CONVERSATIONS, Subject
 
 LENGTH = 8
 GREEDY = Sampling(max_new_tokens=LENGTH)
+SAMPLED = Sampling(max_new_tokens=LENGTH, temperature=1.0, seed=7)
 
 
 def model_says(subject: Subject, n: int = LENGTH) -> list[str]:
@@ -61,11 +63,16 @@ def test_steering_changes_what_is_said(subject: Subject) -> None:
     assert steered != subject.engine.generate(CONVERSATIONS, GREEDY)
 
 
-def test_sampling_repeats_itself_and_does_not_depend_on_the_batch(subject: Subject) -> None:
-    sampling = Sampling(max_new_tokens=LENGTH, temperature=1.0, seed=7)
-    first = subject.engine.generate(CONVERSATIONS, sampling)
-    assert first == subject.engine.generate(CONVERSATIONS, sampling)
-    assert first == [subject.engine.generate([one], sampling)[0] for one in CONVERSATIONS]
+def test_sampling_repeats_itself(llama: Subject) -> None:
+    first, second = (llama.engine.generate(CONVERSATIONS, SAMPLED) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("token_budget", [4096, 1])
+def test_a_sampled_text_does_not_depend_on_the_batch(llama: Subject, token_budget: int) -> None:
+    engine = llama.with_budget(token_budget).engine
+    found = engine.generate(CONVERSATIONS[::-1], SAMPLED)
+    assert found == [llama.engine.generate([one], SAMPLED)[0] for one in CONVERSATIONS[::-1]]
 
 
 def test_seeds_differ(llama: Subject) -> None:
@@ -106,6 +113,18 @@ def test_generation_ends_at_the_models_own_end_tokens() -> None:
     expected = model_says(subject)
     assert expected != plain
     assert subject.engine.generate(CONVERSATIONS, GREEDY) == expected
+
+
+@pytest.mark.parametrize(
+    "setting", [{"repetition_penalty": 5.0}, {"no_repeat_ngram_size": 1}, {"num_beams": 3}], ids=str
+)
+def test_greedy_is_greedy_whatever_the_models_own_settings(
+    llama: Subject, setting: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = model_says(llama)
+    for name, value in setting.items():
+        monkeypatch.setattr(llama.model.generation_config, name, value)
+    assert llama.engine.generate(CONVERSATIONS, GREEDY) == expected
 
 
 def test_the_number_of_tokens_is_the_one_asked_for(llama: Subject) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 
+from headwise.engines.transformers import TransformersEngine
 from headwise.heads import HeadVectors
+from tiny_models import family
+from tiny_tokenizer import build_tokenizer
 
 from .reference import mask_edits
 from .subject import CONVERSATIONS, TARGETS, Subject, assert_close
@@ -49,6 +54,43 @@ def test_equals_plain_patched_forward_passes(subject: Subject, target_tokens: in
     )
     assert found.dtype == torch.float32
     assert_close(found, expected_losses(subject, vectors, masks, target_tokens), 2e-5)
+
+
+@pytest.mark.parametrize("among", [("Yes", "No"), ("Yes", "No", "the mat", "the cat", "Yes")])
+def test_a_target_can_compete_among_a_few_tokens_only(
+    llama: Subject, among: tuple[str, ...]
+) -> None:
+    vectors, masks = random_vectors(llama), llama.masks(3)
+    targets = ("No", "Yes", "No")
+    some = [CONVERSATIONS[number] for number in SOME]
+    found = llama.engine.mask_losses(some, targets, vectors, masks, among=among)
+    for column, (conversation, target) in enumerate(zip(some, targets, strict=True)):
+        prompt = llama.reference.prompt(conversation)
+        first = {text: llama.reference.target(conversation, text)[0] for text in among}
+        rivals = sorted(set(first.values()))
+        for row, mask in enumerate(masks):
+            edits = mask_edits(mask, vectors, [len(prompt) - 1])
+            logprobs = llama.reference.logits(prompt, edits)[-1][rivals].log_softmax(dim=0)
+            expected = -logprobs[rivals.index(first[target])]
+            assert_close(found[row, column], expected, 2e-5)
+
+
+# 40 lies between the conversations' lengths, 400 beyond them.
+@pytest.mark.parametrize("window", [40, 400])
+@pytest.mark.parametrize("name", ["mistral", "gemma3", "gpt_oss"])
+def test_equals_plain_patched_forward_passes_with_a_wider_window(name: str, window: int) -> None:
+    narrow = family(name)
+    wide = replace(narrow, config={**narrow.config, "sliding_window": window})
+    test_equals_plain_patched_forward_passes(Subject.of(wide, build_tokenizer()), None)
+
+
+def test_kept_prefixes_under_a_small_memory_budget_change_nothing(llama: Subject) -> None:
+    vectors, masks = random_vectors(llama), llama.masks(3)
+    forgetful = TransformersEngine(llama.model, llama.tokenizer, prefix_bytes=0)
+    for _ in range(2):
+        found = forgetful.mask_losses(CONVERSATIONS, TARGETS, vectors, masks)
+        kept = llama.engine.mask_losses(CONVERSATIONS, TARGETS, vectors, masks)
+        assert torch.equal(found, kept)
 
 
 @pytest.mark.parametrize("target_tokens", [1, None])

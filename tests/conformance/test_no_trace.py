@@ -78,8 +78,9 @@ def test_nothing_is_left_behind_by_a_failure_inside_the_model(
 
 @each_verb
 def test_a_model_in_training_mode_stays_so_and_answers_as_in_eval_mode(
-    subject: Subject, verb: Verb
+    dropping_out: Subject, verb: Verb
 ) -> None:
+    subject = dropping_out
     expected = verb(subject.engine, subject)
     subject.model.train()
     try:

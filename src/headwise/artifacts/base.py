@@ -138,8 +138,9 @@ class Artifact(ABC):
         record = read_record(name_or_path, revision=revision, token=token)
         if record.method != cls.method:
             raise ArtifactError(
-                f"{name_or_path} was made by the method '{record.method}', but {cls.__name__} reads "
-                f"'{cls.method}'. Load it with headwise.from_pretrained, which finds the class."
+                f"{name_or_path} was made by the method '{record.method}', but {cls.__name__} "
+                f"reads '{cls.method}'. Load it with headwise.from_pretrained, which finds the "
+                "class."
             )
         return cls.from_record(
             record, engine_for(record.base_model, engine, device=device, dtype=dtype)

@@ -101,6 +101,7 @@ def _prompt(record: ArtifactRecord) -> str:
     parts = [
         f"{code_span(name)}:\n\n{fence(value if isinstance(value, str) else _as_text(value))}"
         for name, value in record.prompt.items()
+        if value is not None
     ]
     return _section("Prompt", "\n\n".join((*parts, f"SHA-256 {code_span(record.prompt_hash)}.")))
 
@@ -116,6 +117,10 @@ def _as_text(value: JSON) -> str:
         return value
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_as_text(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(_as_text(inner) for inner in value)
     return json.dumps(value, ensure_ascii=False)
 
 

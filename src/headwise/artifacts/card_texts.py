@@ -86,7 +86,7 @@ _TEXTS: Mapping[str, MethodText] = {
 }
 
 COMMON_LIMITS = (
-    "It works with the exact base model named above only; headwise refuses to load it with another.",
+    "It works with the exact base model named above; headwise refuses to load it with another.",
     "It was fitted on few examples: measure it on your own data before you rely on it.",
     "It takes over the biases of the base model and of the examples.",
     "Texts in another language, form or length than the examples may be judged badly.",

@@ -65,7 +65,10 @@ class Fields:
         value = self._get(name, "a number")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(name, value, "a number")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise self._wrong(name, value, "a number that fits 64 bits") from error
 
     def mapping(self, name: str) -> Mapping[str, JSON]:
         """A field that is an object of anything."""

@@ -41,7 +41,7 @@ def sync_folder(path: Path) -> None:
 
 
 def remove_artifact(folder: Path) -> None:
-    """Removes an artifact's files and its folder; leaves the folder where it holds anything else."""
+    """Removes an artifact's files, and its folder where it holds nothing else."""
     with suppress(OSError):
         for name in FILES:
             (folder / name).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -71,6 +72,25 @@ def read_folder(path: str | Path) -> ArtifactRecord:
     Raises:
         ArtifactError: The folder or a file is missing, damaged, or of a newer format.
     """
+    while True:
+        before = _state(path)
+        try:
+            return _read(path)
+        except ArtifactError:
+            # Files of two saves, read while one replaced the other, only look damaged.
+            if _state(path) == before:
+                raise
+
+
+def _state(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read(path: str | Path) -> ArtifactRecord:
     folder = artifact_at(Path(path))
     if folder is None:
         raise ArtifactError(f"There is no folder {path}. Give the folder an artifact was saved to.")
@@ -100,11 +120,11 @@ def _contents(record: ArtifactRecord, card: str) -> dict[str, bytes]:
 
 
 def _serialised(tensors: Mapping[str, Tensor]) -> bytes:
-    # safetensors refuses views and shared storage; copies have neither.
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
+        # safetensors refuses views and shared storage; copies have neither.
+        copies = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
         return safetensors.torch.save(copies, metadata={"format": "pt"})
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise ArtifactError(
             f"The artifact's tensors cannot be saved as safetensors: {error}"
         ) from error
@@ -116,9 +136,9 @@ def _cannot_save(target: Path, size: int, error: OSError) -> str:
     else:
         advice = "Check the path and its permissions, or save elsewhere"
     return (
-        f"The artifact could not be saved to {target}: {error.strerror or error}. {advice}, and call "
-        "save_pretrained again. What was there before is unchanged, and the artifact is still in "
-        "memory."
+        f"The artifact could not be saved to {target}: {error.strerror or error}. {advice}, and "
+        "call save_pretrained again. What was there before is unchanged, and the artifact is still "
+        "in memory."
     )
 
 

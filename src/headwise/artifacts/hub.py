@@ -14,7 +14,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from headwise.artifacts.files import FILES
 from headwise.artifacts.folder import write_folder
@@ -114,9 +114,12 @@ def _at(revision: str | None) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, GatedRepoError):
-        return "access to it is restricted; ask for access on its page, then log in: hf auth login."
+        return "access to it is restricted; ask for it on its page, then log in: hf auth login."
     if isinstance(error, RepositoryNotFoundError):
-        return "there is no such repository, or it is private; check the name, or log in: hf auth login."
+        return (
+            "there is no such repository, or it is private; check the name, or log in: "
+            "hf auth login."
+        )
     if isinstance(error, RevisionNotFoundError):
         return "the repository has no such revision."
     if isinstance(error, LocalEntryNotFoundError | OfflineModeIsEnabled):

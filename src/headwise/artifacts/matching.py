@@ -77,6 +77,12 @@ def _advice(expected: ModelFingerprint, differing: tuple[str, ...]) -> str:
             "The weights are the same and the chat template is not: load the tokenizer of "
             f"{wanted}, or fit again with this engine."
         )
+    if differing == ("weights_hash",):
+        return (
+            "The models have one shape and different weights: another revision, a fine-tune, or "
+            f"another quantization. Load {wanted} as it was when the artifact was fitted, or fit "
+            "again with this engine."
+        )
     return f"Load {wanted}, or fit again with this engine."
 
 

@@ -134,9 +134,9 @@ class ArtifactRecord:
         )
         if fields.text("prompt_hash") != record.prompt_hash:
             raise ArtifactError(
-                f"{CONFIG_FILE}: the field 'prompt_hash' does not belong to 'prompt'. The prompt was "
-                "changed after the fit, so the heads no longer mean what they did; fit again with "
-                "the new prompt, or download the artifact again."
+                f"{CONFIG_FILE}: the field 'prompt_hash' does not belong to 'prompt'. The prompt "
+                "was changed after the fit, so the heads no longer mean what they did; fit again "
+                "with the new prompt, or download the artifact again."
             )
         return record
 

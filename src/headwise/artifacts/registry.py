@@ -13,7 +13,9 @@ from headwise.artifacts.base import Artifact
 from headwise.errors import ArtifactError
 
 ARTIFACT_CLASSES: Mapping[str, str] = {
-    "sparse-attention-vectors": "headwise.methods.sparse_attention_vectors:SparseAttentionClassifier",
+    "sparse-attention-vectors": (
+        "headwise.methods.sparse_attention_vectors:SparseAttentionClassifier"
+    ),
     "activation-reward": "headwise.methods.activation_reward:RewardModel",
 }
 """`{method: "module:class"}`."""
@@ -34,8 +36,8 @@ def artifact_class(method: str) -> type[Artifact]:
     if method not in ARTIFACT_CLASSES:
         known = ", ".join(sorted(ARTIFACT_CLASSES))
         raise ArtifactError(
-            f"The artifact was made by the method '{method}', which this headwise does not have; it "
-            f"has {known}. If the method is newer, update with: pip install -U headwise"
+            f"The artifact was made by the method '{method}', which this headwise does not have; "
+            f"it has {known}. If the method is newer, update with: pip install -U headwise"
         )
     module, _, name = ARTIFACT_CLASSES[method].partition(":")
     return cast("type[Artifact]", getattr(import_module(module), name))

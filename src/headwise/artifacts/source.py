@@ -38,8 +38,8 @@ def read_record(
         return read_folder(name_or_path)
     if isinstance(name_or_path, Path) or not is_hub_id(name_or_path):
         raise ArtifactError(
-            f"There is no such folder: {name_or_path}. Give the folder an artifact was saved to, or "
-            "a Hub id of the form organisation/name."
+            f"There is no such folder: {name_or_path}. Give the folder an artifact was saved to, "
+            "or a Hub id of the form organisation/name."
         )
     folder = download_folder(name_or_path, revision=revision, token=token)
     try:

@@ -147,6 +147,7 @@ class Engine(Protocol):
         masks: Tensor,
         *,
         target_tokens: int | None = 1,
+        among: Sequence[str] | None = None,
     ) -> Tensor:
         """Cross-entropy of each target under many steered variants of its conversation.
 
@@ -157,6 +158,8 @@ class Engine(Protocol):
             masks: `(S, H)` bool, `H` heads in layout order; True replaces the head's output.
             target_tokens: How many of a target's tokens count, 1 as published; None for all.
                 Patched are the last prompt token and each target token before the one it predicts.
+            among: Where given, a target's first token competes with the first tokens of these
+                continuations only, instead of the whole vocabulary; with `target_tokens=1`.
 
         Returns:
             `(S, n)` float32 losses, each the mean over the target's tokens.

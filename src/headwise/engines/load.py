@@ -35,10 +35,10 @@ def load(
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, or `"auto"` to spread over all GPUs. None is a GPU
             where there is one, else the CPU.
         revision: Commit, branch or tag of a Hub model.
-        attn_implementation: `"sdpa"`, `"eager"`, `"flash_attention_2"`; the model's default if None.
+        attn_implementation: `"sdpa"`, `"eager"` or `"flash_attention_2"`; None is the model's own.
         quantization: `"4bit"` or `"8bit"` (bitsandbytes), or a transformers quantization config.
         token_budget: Padded tokens a batch may have; by device where None.
-        chat_template: Keyword arguments for the chat template, such as `{"enable_thinking": False}`.
+        chat_template: Arguments for the chat template, such as `{"enable_thinking": False}`.
         trust_remote_code: Whether code that comes with the model may run. Off unless asked for.
         verify_layout: Whether to check numerically that the located slices are heads.
 

@@ -109,7 +109,9 @@ class HeadActivations:
             InputError: There are no conversations.
         """
         if len(self) == 0:
-            raise InputError("The mean of no activations is undefined; capture at least one example.")
+            raise InputError(
+                "The mean of no activations is undefined; capture at least one example."
+            )
         return HeadVectors(self.layout, tuple(value.mean(dim=0) for value in self.values))
 
     def stack(self) -> Tensor:

@@ -78,7 +78,9 @@ class HeadLayout:
         """
         entry = self.layer(index.layer)
         if not 0 <= index.head < entry.n_heads:
-            raise InputError(f"{index} does not exist: layer {index.layer} has {entry.n_heads} heads.")
+            raise InputError(
+                f"{index} does not exist: layer {index.layer} has {entry.n_heads} heads."
+            )
         return entry.head_dim
 
     def all_heads(self) -> HeadSet:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from headwise.errors import InputError, MissingExtraError
 from headwise.readers.result import RawRow
 
-_HUB_ID = re.compile(r"(?P<name>\w[\w.-]*/\w[\w.-]*)(?:/(?P<config>[\w.-]+))?(?::(?P<split>[\w.-]+))?")
+_HUB_ID = re.compile(
+    r"(?P<name>\w[\w.-]*/\w[\w.-]*)(?:/(?P<config>[\w.-]+))?(?::(?P<split>[\w.-]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)

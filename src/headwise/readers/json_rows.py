@@ -55,6 +55,8 @@ def json_rows(name: str, stream: BinaryIO) -> Iterator[RawRow | BadRow]:
     content = stream.read().removeprefix(codecs.BOM_UTF8)
     text = _decode(name, content)
     start = _skip_blank(text, 0)
+    if start == len(text):
+        return
     if text[start : start + 1] == "[":
         yield from _list_rows(name, text, start)
         return
@@ -78,7 +80,7 @@ def json_rows(name: str, stream: BinaryIO) -> Iterator[RawRow | BadRow]:
 
 def _parse_line(location: str, line: bytes) -> RawRow | BadRow:
     try:
-        value = json.loads(line.decode("utf-8"))
+        value = json.loads(line.rstrip().decode("utf-8"))
     except UnicodeDecodeError as error:
         byte = f"invalid UTF-8 (byte 0x{line[error.start]:02x} at position {error.start + 1})"
         return BadRow(location, byte, "UTF-8 text")
@@ -124,7 +126,7 @@ def _items(name: str, text: str, start: int) -> Iterator[_Item]:
         yield _Item(position, value)
         end = _skip_blank(text, end)
         mark = text[end : end + 1]
-        if mark not in (",", "]") or not mark:
+        if mark not in (",", "]"):
             raise _broken(name, json.JSONDecodeError("Expecting ',' or ']'", text, end))
         closed = mark == "]"
         position = end if closed else _skip_blank(text, end + 1)

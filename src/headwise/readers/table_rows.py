@@ -12,12 +12,15 @@ from typing import BinaryIO
 
 from headwise.errors import InputError, MissingExtraError
 from headwise.readers.result import BadRow, RawRow
+from headwise.readers.values import not_unicode
 
 _LONGEST_CELL = 2**31 - 1
 _BATCH_ROWS = 1024
 
 
-def csv_rows(name: str, stream: BinaryIO, delimiter: str | None = None) -> Iterator[RawRow | BadRow]:
+def csv_rows(
+    name: str, stream: BinaryIO, delimiter: str | None = None
+) -> Iterator[RawRow | BadRow]:
     """Reads a CSV or TSV file whose first row names the columns.
 
     Args:
@@ -112,7 +115,7 @@ def _next_record(name: str, line: int, records: Iterator[list[str]]) -> list[str
 
 def _checked_header(location: str, cells: Sequence[str]) -> tuple[str, ...]:
     header = tuple(cell.strip() for cell in cells)
-    if any(not cell.isascii() and _is_not_utf8(cell) for cell in header):
+    if any(not_unicode(cell) for cell in header):
         raise InputError(f"{location}: the header is not UTF-8. Save the file as UTF-8.")
     _refuse_repeats(location, header)
     return header
@@ -122,17 +125,13 @@ def _row(location: str, header: Sequence[str], cells: Sequence[str]) -> RawRow |
     if len(cells) != len(header):
         return BadRow(location, _cells(len(cells)), f"{_cells(len(header))} ({', '.join(header)})")
     for column, cell in zip(header, cells, strict=True):
-        if not cell.isascii() and _is_not_utf8(cell):
+        if not_unicode(cell):
             return BadRow(location, f"invalid UTF-8 in column {column!r}", "UTF-8 text")
     return RawRow(location, dict(zip(header, cells, strict=True)))
 
 
 def _cells(count: int) -> str:
     return f"{count} cell" if count == 1 else f"{count} cells"
-
-
-def _is_not_utf8(cell: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in cell)
 
 
 def _refuse_repeats(location: str, columns: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -94,7 +95,7 @@ def sharing_groups(requests: Sequence[Request], *, share: bool) -> list[SharingG
     if not share or len(requests) < 2:
         return [SharingGroup((), everyone)]
     order = sorted(everyone, key=lambda row: requests[row].ids)
-    shared = [_shareable(requests[a], requests[b]) for a, b in zip(order, order[1:], strict=False)]
+    shared = [_shareable(requests[a], requests[b]) for a, b in pairwise(order)]
     return _split(requests, order, shared)
 
 
@@ -104,9 +105,7 @@ def _shareable(first: Request, second: Request) -> int:
     return min(length, first.spots[0], second.spots[0])
 
 
-def _split(
-    requests: Sequence[Request], order: list[int], shared: list[int]
-) -> list[SharingGroup]:
+def _split(requests: Sequence[Request], order: list[int], shared: list[int]) -> list[SharingGroup]:
     """Greedy: a group grows while its next member saves more tokens inside than outside."""
     everyone = min(shared)
     groups: list[SharingGroup] = []

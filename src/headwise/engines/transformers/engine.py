@@ -16,7 +16,7 @@ from headwise.engines.transformers.fingerprint import fingerprint_of
 from headwise.engines.transformers.forward import FrozenModel, logprobs_at_spots, read_heads
 from headwise.engines.transformers.generation import generate_texts
 from headwise.engines.transformers.locate import layout_of, locate_heads
-from headwise.engines.transformers.masks import Strategy, choose_strategy, variant_losses
+from headwise.engines.transformers.masks import Strategy, Variants, choose_strategy, variant_losses
 from headwise.engines.transformers.prefixes import PrefixStore, supports_prefixes
 from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.engines.transformers.verify import verify_heads
@@ -152,10 +152,11 @@ class TransformersEngine:
         masks: Tensor,
         *,
         target_tokens: int | None = 1,
+        among: Sequence[str] | None = None,
         progress: bool = False,
     ) -> Tensor:
         """Losses of many steered variants; see `Engine.mask_losses`."""
-        self._check_masks(conversations, targets, vectors, masks, target_tokens)
+        self._check_masks(conversations, targets, vectors, masks, target_tokens, among)
         losses = torch.empty(len(masks), len(conversations))
         with progress_bar("Steering variants", len(targets), enabled=progress) as bar:
             for column, (conversation, target) in enumerate(
@@ -163,10 +164,10 @@ class TransformersEngine:
             ):
                 ids = self._encoder.encode(conversation)
                 wanted = self._encoder.encode_target(conversation, target)[:target_tokens]
+                rivals = [self._encoder.encode_target(conversation, a)[0] for a in among or ()]
                 strategy = self._strategy(len(ids) + len(wanted))
-                losses[:, column] = variant_losses(
-                    self._frozen, self._prefixes, ids, wanted, vectors, masks, strategy
-                )
+                variants = Variants(tuple(ids), tuple(wanted), vectors, masks, tuple(rivals))
+                losses[:, column] = variant_losses(self._frozen, self._prefixes, variants, strategy)
                 bar.advance()
         return losses
 
@@ -181,7 +182,12 @@ class TransformersEngine:
         """The model's answers; see `Engine.generate`."""
         prompts = [self._encoder.encode(conversation) for conversation in conversations]
         return generate_texts(
-            self._frozen, self._encoder, prompts, sampling or Sampling(), steering, progress=progress
+            self._frozen,
+            self._encoder,
+            prompts,
+            sampling or Sampling(),
+            steering,
+            progress=progress,
         )
 
     def truncate(self, text: str, max_tokens: int) -> TruncatedText:
@@ -206,6 +212,7 @@ class TransformersEngine:
         vectors: HeadVectors,
         masks: Tensor,
         target_tokens: int | None,
+        among: Sequence[str] | None,
     ) -> None:
         if len(conversations) != len(targets):
             raise InputError(
@@ -221,3 +228,5 @@ class TransformersEngine:
             )
         if target_tokens is not None and target_tokens < 1:
             raise InputError(f"target_tokens is at least 1, or None for all; got {target_tokens}.")
+        if among is not None and (target_tokens != 1 or not set(targets) <= set(among)):
+            raise InputError("among needs target_tokens=1, and every target must be among them.")

@@ -1,4 +1,4 @@
-"""A model's fingerprint: cheap to take, the same in every float dtype, different for a fine-tune."""
+"""A model's fingerprint: cheap, the same in every float dtype, different for a fine-tune."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class FrozenModel:
             EngineError: The model has none, so it is no language model.
         """
         module = self.model.get_output_embeddings()
-        if module is None:
+        if not isinstance(module, nn.Module):
             raise EngineError(
                 f"{type(self.model).__name__} has no language-model head; load a causal language "
                 "model."
@@ -73,9 +73,7 @@ def _planned(
     with progress_bar(description, len(requests), enabled=progress) as bar:
         for group in groups:
             prefix = run_prefix(frozen.model, group.prefix) if group.prefix else None
-            batches = pack(
-                requests, group, token_budget=frozen.token_budget, pad_id=frozen.pad_id
-            )
+            batches = pack(requests, group, token_budget=frozen.token_budget, pad_id=frozen.pad_id)
             for batch in batches:
                 yield _Planned(batch, prefix)
                 bar.advance(len(batch.rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -87,7 +87,8 @@ def _one_batch(
         hooks = generation_hooks(steering, frozen.located)
     device = frozen.model.device
     with installed(hooks):
-        output = frozen.model.generate(
+        generate: Callable[..., Tensor] = frozen.model.generate  # type: ignore[assignment]
+        output = generate(
             input_ids=input_ids.to(device),
             attention_mask=attention_mask.to(device),
             generation_config=_generation_config(frozen, sampling),

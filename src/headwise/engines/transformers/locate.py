@@ -88,9 +88,7 @@ def locate_heads(model: PreTrainedModel) -> tuple[LocatedLayer, ...]:
             raise LayoutError(
                 f"{path} takes {width} values, which do not divide into {n_heads} heads."
             )
-        located.append(
-            LocatedLayer(number, attention, projection, n_heads, width // n_heads, path)
-        )
+        located.append(LocatedLayer(number, attention, projection, n_heads, width // n_heads, path))
     if not located:
         raise LayoutError(f"No layer of {type(decoder).__name__} has softmax attention heads.")
     return tuple(located)

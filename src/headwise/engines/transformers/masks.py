@@ -10,7 +10,7 @@ as whole sequences. The engine finds out by trying: see `choose_strategy`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.hooks import installed, mask_hooks
+from headwise.engines.transformers.locate import layout_of
 from headwise.engines.transformers.prefixes import PrefixStates, PrefixStore
 from headwise.heads import HeadVectors
 
@@ -25,59 +26,81 @@ Strategy = Literal["parallel", "expanded", "whole"]
 _TOLERANCE = 2e-3
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Variants:
+    """One prompt and target under many masks.
+
+    Args:
+        ids: The prompt's tokens.
+        target: The target's tokens, `m` of them.
+        vectors: Replacement vectors for all heads.
+        masks: `(S, H)` bool.
+        rivals: The tokens the target competes with; empty for the whole vocabulary.
+    """
+
+    ids: tuple[int, ...]
+    target: tuple[int, ...]
+    vectors: HeadVectors
+    masks: Tensor
+    rivals: tuple[int, ...] = ()
+
+    @property
+    def suffix(self) -> tuple[int, ...]:
+        """The tokens that are patched: the last of the prompt and those of the target but one."""
+        return (self.ids[-1], *self.target[:-1])
+
+    def part(self, start: int, count: int) -> Variants:
+        """Some of the masks."""
+        return replace(self, masks=self.masks[start : start + count])
+
+    def losses(self, logits: Tensor) -> Tensor:
+        """Mean loss of each variant from its `(S, m, vocabulary)` logits; `(S,)` float32 CPU."""
+        target = torch.tensor(self.target, device=logits.device)
+        if self.rivals:
+            rivals = torch.tensor(self.rivals, device=logits.device)
+            logits = logits[..., rivals]
+            target = torch.tensor([self.rivals.index(t) for t in self.target], device=logits.device)
+        losses = torch.nn.functional.cross_entropy(
+            logits.float().transpose(1, 2), target.expand(len(logits), -1), reduction="none"
+        )
+        return losses.mean(dim=1).cpu()
+
+
 @torch.no_grad()
 def variant_losses(
-    frozen: FrozenModel,
-    store: PrefixStore,
-    ids: Sequence[int],
-    target: Sequence[int],
-    vectors: HeadVectors,
-    masks: Tensor,
-    strategy: Strategy,
+    frozen: FrozenModel, store: PrefixStore, variants: Variants, strategy: Strategy
 ) -> Tensor:
     """Losses of one target under many masks.
 
     Args:
         frozen: The model.
         store: Where prefixes are kept.
-        ids: The prompt's tokens.
-        target: The target's tokens, `m` of them.
-        vectors: Replacement vectors for all heads.
-        masks: `(S, H)` bool.
+        variants: The prompt, its target and the masks.
         strategy: How the variants are run.
 
     Returns:
         `(S,)` float32 CPU, each the mean over the target's tokens.
     """
-    suffix = [ids[-1], *target[:-1]]
-    if strategy == "whole" or len(ids) < 2:
-        return _whole_sequences(frozen, ids, target, vectors, masks)
-    prefix = store.get(tuple(ids[:-1]))
-    rows = max(1, frozen.token_budget // len(suffix))
+    whole = strategy == "whole" or len(variants.ids) < 2
+    length = len(variants.ids) + len(variants.target) if whole else len(variants.target)
+    rows = max(1, frozen.token_budget // length)
+    parts = [variants.part(start, rows) for start in range(0, len(variants.masks), rows)]
+    if whole:
+        return torch.cat([_whole_sequences(frozen, part) for part in parts])
+    prefix = store.get(variants.ids[:-1])
     run = _parallel_queries if strategy == "parallel" else _expanded_batch
-    parts = [
-        run(frozen, prefix, suffix, target, vectors, masks[start : start + rows])
-        for start in range(0, len(masks), rows)
-    ]
-    return torch.cat(parts)
+    return torch.cat([run(frozen, prefix, part) for part in parts])
 
 
-def _parallel_queries(
-    frozen: FrozenModel,
-    prefix: PrefixStates,
-    suffix: Sequence[int],
-    target: Sequence[int],
-    vectors: HeadVectors,
-    masks: Tensor,
-) -> Tensor:
-    device, n, m = frozen.model.device, len(masks), len(suffix)
-    input_ids = torch.tensor([list(suffix) * n], device=device)
+def _parallel_queries(frozen: FrozenModel, prefix: PrefixStates, variants: Variants) -> Tensor:
+    device, n, m = frozen.model.device, len(variants.masks), len(variants.suffix)
+    input_ids = torch.tensor([variants.suffix * n], device=device)
     positions = torch.arange(prefix.length, prefix.length + m, device=device).repeat(n)[None]
     visible = _visibility(prefix.length, n, m, device)
     blocked = torch.zeros(visible.shape, dtype=frozen.model.dtype, device=device)
     blocked = blocked.masked_fill(~visible, torch.finfo(frozen.model.dtype).min)
-    by_token = masks.repeat_interleave(m, dim=0)[None]
-    with installed(mask_hooks(vectors, frozen.located, by_token)):
+    by_token = variants.masks.repeat_interleave(m, dim=0)[None]
+    with installed(mask_hooks(variants.vectors, frozen.located, by_token)):
         output = frozen.model(
             input_ids=input_ids,
             position_ids=positions,
@@ -85,61 +108,34 @@ def _parallel_queries(
             past_key_values=prefix.cache(),
             use_cache=True,
         )
-    return _mean_losses(output.logits[0].view(n, m, -1), target)
+    return variants.losses(output.logits[0].view(n, m, -1))
 
 
 def _visibility(length: int, n: int, m: int, device: torch.device) -> Tensor:
     """`(n*m, length + n*m)` bool: each token sees the prefix, itself and its variant's earlier."""
     causal = torch.ones(m, m, dtype=torch.bool, device=device).tril()
-    own = torch.block_diag(*([causal] * n)) if m > 1 else torch.eye(n, device=device).bool()
-    return torch.cat([own.new_ones(n * m, length), own.bool()], dim=1)
+    own = torch.kron(torch.eye(n, dtype=torch.bool, device=device), causal)
+    return torch.cat([own.new_ones(n * m, length), own], dim=1)
 
 
-def _expanded_batch(
-    frozen: FrozenModel,
-    prefix: PrefixStates,
-    suffix: Sequence[int],
-    target: Sequence[int],
-    vectors: HeadVectors,
-    masks: Tensor,
-) -> Tensor:
-    n, m = len(masks), len(suffix)
-    input_ids = torch.tensor([list(suffix)] * n, device=frozen.model.device)
-    by_token = masks[:, None, :].expand(n, m, -1)
-    with installed(mask_hooks(vectors, frozen.located, by_token)):
-        output = frozen.model(
-            input_ids=input_ids, past_key_values=prefix.cache(n), use_cache=True
-        )
-    return _mean_losses(output.logits, target)
+def _expanded_batch(frozen: FrozenModel, prefix: PrefixStates, variants: Variants) -> Tensor:
+    n, m = len(variants.masks), len(variants.suffix)
+    input_ids = torch.tensor([variants.suffix] * n, device=frozen.model.device)
+    by_token = variants.masks[:, None, :].expand(n, m, -1)
+    with installed(mask_hooks(variants.vectors, frozen.located, by_token)):
+        output = frozen.model(input_ids=input_ids, past_key_values=prefix.cache(n), use_cache=True)
+    return variants.losses(output.logits)
 
 
-def _whole_sequences(
-    frozen: FrozenModel,
-    ids: Sequence[int],
-    target: Sequence[int],
-    vectors: HeadVectors,
-    masks: Tensor,
-) -> Tensor:
-    sequence, m = [*ids, *target[:-1]], len(target)
-    rows = max(1, frozen.token_budget // len(sequence))
-    parts = []
-    for start in range(0, len(masks), rows):
-        some = masks[start : start + rows]
-        input_ids = torch.tensor([sequence] * len(some), device=frozen.model.device)
-        by_token = torch.zeros(len(some), len(sequence), some.shape[1], dtype=torch.bool)
-        by_token[:, -m:] = some[:, None, :]
-        with installed(mask_hooks(vectors, frozen.located, by_token)):
-            output = frozen.model(input_ids=input_ids, use_cache=False, logits_to_keep=m)
-        parts.append(_mean_losses(output.logits, target))
-    return torch.cat(parts)
-
-
-def _mean_losses(logits: Tensor, target: Sequence[int]) -> Tensor:
-    chosen = torch.tensor(list(target), device=logits.device).expand(len(logits), -1)
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().transpose(1, 2), chosen, reduction="none"
-    )
-    return losses.mean(dim=1).cpu()
+def _whole_sequences(frozen: FrozenModel, variants: Variants) -> Tensor:
+    sequence, n = (*variants.ids[:-1], *variants.suffix), len(variants.masks)
+    m = len(variants.suffix)
+    input_ids = torch.tensor([sequence] * n, device=frozen.model.device)
+    by_token = torch.zeros(n, len(sequence), variants.masks.shape[1], dtype=torch.bool)
+    by_token[:, -m:] = variants.masks[:, None, :]
+    with installed(mask_hooks(variants.vectors, frozen.located, by_token)):
+        output = frozen.model(input_ids=input_ids, use_cache=False, logits_to_keep=m)
+    return variants.losses(output.logits)
 
 
 @torch.no_grad()
@@ -159,19 +155,19 @@ def choose_strategy(frozen: FrozenModel, prompt_length: int) -> Strategy:
     generator = torch.Generator().manual_seed(0)
     vocabulary = int(frozen.model.config.get_text_config(decoder=True).vocab_size)
     length = min(prompt_length, 24)
-    ids = torch.randint(vocabulary, (max(length, 2),), generator=generator).tolist()
-    target = torch.randint(vocabulary, (2,), generator=generator).tolist()
+    ids = tuple(torch.randint(vocabulary, (max(length, 2),), generator=generator).tolist())
+    target = tuple(torch.randint(vocabulary, (2,), generator=generator).tolist())
     n_heads = sum(entry.n_heads for entry in frozen.located)
     masks = torch.rand(3, n_heads, generator=generator) < 0.3
-    vectors = _random_vectors(frozen, generator)
-    expected = _whole_sequences(frozen, ids, target, vectors, masks)
+    variants = Variants(ids, target, _random_vectors(frozen, generator), masks)
+    expected = _whole_sequences(frozen, variants)
     candidates: tuple[Strategy, ...] = ("parallel", "expanded")
     if prompt_length + 2 > _shortest_window(frozen):
         candidates = ("expanded",)
     for strategy in candidates:
         try:
             store = PrefixStore(frozen.model, byte_budget=0)
-            found = variant_losses(frozen, store, ids, target, vectors, masks, strategy)
+            found = variant_losses(frozen, store, variants, strategy)
         except (RuntimeError, ValueError, TypeError, NotImplementedError):
             continue
         if torch.allclose(found, expected, rtol=_relative_tolerance(frozen), atol=_TOLERANCE):
@@ -190,8 +186,6 @@ def _shortest_window(frozen: FrozenModel) -> float:
 
 
 def _random_vectors(frozen: FrozenModel, generator: torch.Generator) -> HeadVectors:
-    from headwise.engines.transformers.locate import layout_of
-
     layout = layout_of(frozen.located)
     values = tuple(
         torch.randn(entry.n_heads, entry.head_dim, generator=generator) * 0.1

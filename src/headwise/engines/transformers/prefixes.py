@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from headwise.engines.transformers.batching import TokenIds
+from headwise.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +67,14 @@ def run_prefix(model: PreTrainedModel, ids: Sequence[int]) -> PrefixStates:
     # Plain layers keep the whole prefix where a sliding one would drop its beginning.
     cache = DynamicCache()
     model.base_model(input_ids=input_ids, past_key_values=cache, use_cache=True)
-    layers = tuple((layer.keys, layer.values) for layer in cache.layers)
-    return PrefixStates(layers, len(input_ids[0]))
+    return PrefixStates(tuple(_keys_and_values(layer) for layer in cache.layers), len(ids))
+
+
+def _keys_and_values(layer: object) -> tuple[Tensor, Tensor]:
+    keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+    if keys is None or values is None:
+        raise EngineError("A layer of the model kept no keys and values, so no prefix is shared.")
+    return keys, values
 
 
 class PrefixStore:

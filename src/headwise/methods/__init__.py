@@ -1,0 +1,1 @@
+"""The methods: each composes prompts, an engine, a selector and an artifact."""

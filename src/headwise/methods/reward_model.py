@@ -1,0 +1,330 @@
+"""The fitted reward model: frozen, scores responses, saves and loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headwise.artifacts import Artifact, ArtifactRecord
+from headwise.artifacts.fields import Fields
+from headwise.artifacts.json_value import JSON
+from headwise.engines.base import Engine, ModelFingerprint
+from headwise.errors import InputError
+from headwise.examples import Preference, Prompt, group_by_prompt
+from headwise.heads import HeadLayout, HeadSet, Steering
+from headwise.methods.reward_readouts import ReadoutWeights, sparse_margins, steered_log_odds
+from headwise.methods.reward_record import (
+    reward_heads,
+    reward_tensors,
+    sparse_from_record,
+    steered_pairs,
+    steering_from_record,
+    weights_from_record,
+)
+from headwise.methods.reward_support import cut_prompt
+from headwise.methods.truncation import TextCutter
+from headwise.prompts.conversation import Conversation
+from headwise.prompts.reward import Form, RewardPrompt
+from headwise.selection.sparse_readout import SparseReadout
+
+
+@dataclass(frozen=True, eq=False)
+class RewardModel(Artifact):
+    """A few-shot reward model; made by `ActivationRewardModel.fit`.
+
+    Rewards are log-odds, calibrated on held-out support: 0 is undecided, and the difference of two
+    responses' rewards is the log-odds that the first is better.
+
+    Args:
+        engine: The frozen model.
+        prompt: How responses are judged.
+        max_text_tokens: Longer prompts' turns and responses are cut in the middle.
+        sparse: The sparse heads; None where the readout does not use them.
+        steering: The steered heads; None where the readout does not use them.
+        weights: How the readouts are put together.
+        parameters: The settings it was fitted with.
+        statistics: What is known of the fit.
+        fingerprint: The model it was fitted on.
+        layout: The heads of that model.
+    """
+
+    engine: Engine
+    prompt: RewardPrompt
+    max_text_tokens: int
+    sparse: SparseReadout | None
+    steering: Steering | None
+    weights: ReadoutWeights
+    parameters: Mapping[str, JSON]
+    statistics: Mapping[str, JSON]
+    fingerprint: ModelFingerprint
+    layout: HeadLayout
+
+    method: ClassVar[str] = "activation-reward"
+
+    def __repr__(self) -> str:
+        return (
+            f"RewardModel({self.prompt.criterion!r}, form={self.prompt.form!r}, "
+            f"readout={self.readout!r}, {len(self.heads)} heads of {self.fingerprint.model_id})"
+        )
+
+    @property
+    def criterion(self) -> str:
+        """What a good response does."""
+        return self.prompt.criterion
+
+    @property
+    def form(self) -> Form:
+        """Whether one response is judged, or two are compared."""
+        return self.prompt.form
+
+    @property
+    def readout(self) -> str:
+        """Which readouts are used: `"sparse"`, `"steered"` or `"combined"`."""
+        if self.sparse is not None and self.steering is not None:
+            return "combined"
+        return "sparse" if self.sparse is not None else "steered"
+
+    @property
+    def heads(self) -> HeadSet:
+        """Every head in use: the sparse heads, then those only steered."""
+        return reward_heads(self.sparse, self.steering)
+
+    def score(
+        self, prompts: Sequence[Prompt], responses: Sequence[str], *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """The reward of each response.
+
+        In the ranked form a response is compared with every other response to the same prompt, and
+        its reward is the mean log-odds that it is the better one.
+
+        Args:
+            prompts: `n` prompts, strings or chat messages.
+            responses: `n` responses.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n,)` float64 rewards; higher is better.
+
+        Raises:
+            InputError: Other numbers of prompts and responses; or, in the ranked form, a prompt
+                with one response only.
+        """
+        if len(prompts) != len(responses):
+            raise InputError(
+                f"score needs one prompt a response; got {len(prompts)} prompts and "
+                f"{len(responses)} responses."
+            )
+        cutter = TextCutter(self.engine, self.max_text_tokens)
+        if self.form == "scalar":
+            conversations = [
+                self.prompt.scalar(cut_prompt(p, cutter), cutter.cut(r))
+                for p, r in zip(prompts, responses, strict=True)
+            ]
+            values = self._judge(conversations, progress).numpy()
+        else:
+            values = self._score_ranked(prompts, responses, cutter, progress)
+        cutter.report("prompts or responses", "max_text_tokens")
+        return values
+
+    def prefer(
+        self,
+        prompts: Sequence[Prompt] | str,
+        first: Sequence[str] | str,
+        second: Sequence[str] | str,
+        *,
+        progress: bool = False,
+    ) -> NDArray[np.float64]:
+        """The probability that the first response is better than the second.
+
+        Args:
+            prompts: `n` prompts; or one prompt as a string.
+            first: `n` responses; or one.
+            second: `n` responses; or one.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n,)` float64 probabilities.
+
+        Raises:
+            InputError: The three lengths differ.
+        """
+        questions = [prompts] if isinstance(prompts, str) else list(prompts)
+        a = [first] if isinstance(first, str) else list(first)
+        b = [second] if isinstance(second, str) else list(second)
+        if not len(questions) == len(a) == len(b):
+            raise InputError(
+                f"prefer needs as many prompts as responses; got {len(questions)} prompts, "
+                f"{len(a)} first and {len(b)} second responses."
+            )
+        log_odds = self._log_odds(questions, a, b, progress)
+        return torch.sigmoid(log_odds).numpy()
+
+    def margins(
+        self, preferences: Sequence[Preference], *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """Log-odds that the chosen response is better than the rejected one.
+
+        Args:
+            preferences: `n` pairs.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n,)` float64; positive where the model agrees with the preference.
+        """
+        questions = [pair.prompt for pair in preferences]
+        chosen = [pair.chosen for pair in preferences]
+        rejected = [pair.rejected for pair in preferences]
+        return self._log_odds(questions, chosen, rejected, progress).numpy()
+
+    def accuracy(self, preferences: Sequence[Preference], *, progress: bool = False) -> float:
+        """Share of pairs in which the chosen response wins; a tie is half.
+
+        Raises:
+            InputError: There are no pairs.
+        """
+        if not preferences:
+            raise InputError("accuracy needs one preference pair at least.")
+        margins = self.margins(preferences, progress=progress)
+        return float(np.mean((margins > 0) + 0.5 * (margins == 0)))
+
+    def rank(self, prompt: Prompt, responses: Sequence[str]) -> list[int]:
+        """Positions of the responses from best to worst; equals keep their order.
+
+        Args:
+            prompt: One prompt.
+            responses: Its responses.
+
+        Returns:
+            A permutation of `range(len(responses))`.
+        """
+        if len(responses) < 2:
+            return list(range(len(responses)))
+        rewards = self.score([prompt] * len(responses), responses)
+        return [int(i) for i in np.argsort(-rewards, kind="stable")]
+
+    def best_of_n(self, prompt: Prompt, responses: Sequence[str]) -> str:
+        """The best of several responses; of equals the first.
+
+        Raises:
+            InputError: There are no responses.
+        """
+        if not responses:
+            raise InputError("best_of_n needs one response at least.")
+        return responses[self.rank(prompt, responses)[0]]
+
+    def to_record(self) -> ArtifactRecord:
+        """All that is needed to have this reward model again."""
+        return ArtifactRecord(
+            method=self.method,
+            parameters={
+                "settings": dict(self.parameters),
+                "max_text_tokens": self.max_text_tokens,
+                "weights": asdict(self.weights),
+                "n_sparse_heads": len(self.sparse.heads) if self.sparse else 0,
+                "steered_positions": self.steering.positions if self.steering else None,
+                "steered_heads": [
+                    {"layer": index.layer, "head": index.head, "score": score}
+                    for index, score in steered_pairs(self.steering)
+                ],
+            },
+            base_model=self.fingerprint,
+            layout=self.layout,
+            heads=self.heads,
+            prompt=asdict(self.prompt),
+            statistics=dict(self.statistics),
+            tensors=reward_tensors(self.sparse, self.steering),
+        )
+
+    @classmethod
+    def from_record(cls, record: ArtifactRecord, engine: Engine) -> Self:
+        """The reward model that `to_record` described; see `Artifact.from_record`."""
+        prompt = Fields(record.prompt, "prompt")
+        parameters = Fields(record.parameters, "parameters")
+        form: Form = "ranked" if prompt.text("form") == "ranked" else "scalar"
+        return cls(
+            engine=engine,
+            prompt=RewardPrompt(prompt.text("criterion"), form, prompt.optional_text("system")),
+            max_text_tokens=parameters.integer("max_text_tokens", minimum=8),
+            sparse=sparse_from_record(record),
+            steering=steering_from_record(record),
+            weights=weights_from_record(record),
+            parameters=parameters.mapping("settings"),
+            statistics=record.statistics,
+            fingerprint=record.base_model,
+            layout=record.layout,
+        )
+
+    def _judge(self, conversations: Sequence[Conversation], progress: bool) -> Tensor:
+        if not conversations:
+            return torch.empty(0, dtype=torch.float64)
+        sparse = steered = None
+        if self.sparse is not None:
+            activations = self.engine.capture(
+                conversations, heads=self.sparse.heads, progress=progress
+            )
+            sparse = sparse_margins(self.sparse, activations)
+        if self.steering is not None:
+            steered = steered_log_odds(
+                self.engine, conversations, self.prompt.answers, self.steering, progress=progress
+            )
+        return self.weights.combine(sparse, steered)
+
+    def _log_odds(
+        self,
+        prompts: Sequence[Prompt],
+        first: Sequence[str],
+        second: Sequence[str],
+        progress: bool,
+    ) -> Tensor:
+        if self.form == "scalar":
+            rewards = self.score([*prompts, *prompts], [*first, *second], progress=progress)
+            return torch.from_numpy(rewards[: len(first)] - rewards[len(first) :])
+        cutter = TextCutter(self.engine, self.max_text_tokens)
+        conversations = []
+        for prompt, a, b in zip(prompts, first, second, strict=True):
+            question, a, b = cut_prompt(prompt, cutter), cutter.cut(a), cutter.cut(b)
+            # Both orders, so that a liking for the first place cancels.
+            conversations += [
+                self.prompt.ranked(question, a, b),
+                self.prompt.ranked(question, b, a),
+            ]
+        cutter.report("prompts or responses", "max_text_tokens")
+        values = self._judge(conversations, progress)
+        return values[0::2] - values[1::2]
+
+    def _score_ranked(
+        self,
+        prompts: Sequence[Prompt],
+        responses: Sequence[str],
+        cutter: TextCutter,
+        progress: bool,
+    ) -> NDArray[np.float64]:
+        rows: list[tuple[int, int]] = []
+        conversations = []
+        for group in group_by_prompt(prompts):
+            if len(group) < 2:
+                raise InputError(
+                    "The ranked form compares responses to the same prompt, but a prompt has one "
+                    "response only. Give several responses to each prompt, or fit with "
+                    "form='scalar'."
+                )
+            question = cut_prompt(prompts[group[0]], cutter)
+            cut = {row: cutter.cut(responses[row]) for row in group}
+            for a in group:
+                for b in group:
+                    if a != b:
+                        rows.append((a, b))
+                        conversations.append(self.prompt.ranked(question, cut[a], cut[b]))
+        rewards = np.zeros(len(responses))
+        counts = np.zeros(len(responses))
+        for (a, b), value in zip(rows, self._judge(conversations, progress).tolist(), strict=True):
+            rewards[a] += value
+            rewards[b] -= value
+            counts[a] += 1
+        return rewards / np.maximum(counts, 1)

@@ -1,0 +1,137 @@
+"""What is read off the model for a reward: steered likelihoods, sparse margins, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from headwise.engines.base import Engine
+from headwise.heads import HeadActivations, Steering
+from headwise.methods.reward_support import GOOD
+from headwise.prompts.conversation import Conversation
+from headwise.selection.calibration import fit_scale
+from headwise.selection.sparse_readout import SparseReadout
+
+ReadoutName = Literal["steered", "sparse", "combined"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadoutWeights:
+    """How readouts are put together: `value = sum of weight * (readout - offset)`.
+
+    Values are log-odds: a reward of 0 is undecided, and the difference of two rewards is the
+    log-odds that the first response is better.
+
+    Args:
+        sparse: Weight of the sparse margin; 0 where it is not used.
+        steered: Weight of the steered log-odds; 0 where they are not used.
+        sparse_offset: Subtracted from the sparse margin.
+        steered_offset: Subtracted from the steered log-odds.
+    """
+
+    sparse: float
+    steered: float
+    sparse_offset: float = 0.0
+    steered_offset: float = 0.0
+
+    def combine(self, sparse: Tensor | None, steered: Tensor | None) -> Tensor:
+        """Puts the readouts of `n` conversations together, `(n,)` float64."""
+        parts = []
+        if sparse is not None and self.sparse:
+            parts.append(self.sparse * (sparse - self.sparse_offset))
+        if steered is not None and self.steered:
+            parts.append(self.steered * (steered - self.steered_offset))
+        return torch.stack(parts).sum(dim=0)
+
+
+def sparse_margins(readout: SparseReadout, activations: HeadActivations) -> Tensor:
+    """How much the sparse heads speak for the good judgement, `(n,)` float64."""
+    decisions = readout.decisions(activations)
+    return decisions[:, GOOD] - decisions[:, 1 - GOOD]
+
+
+def steered_log_odds(
+    engine: Engine,
+    conversations: Sequence[Conversation],
+    answers: tuple[str, str],
+    steering: Steering | None,
+    *,
+    progress: bool = False,
+) -> Tensor:
+    """Log-odds of the positive answer with heads steered, `(n,)` float64.
+
+    Args:
+        engine: The frozen model.
+        conversations: `n` conversations that ask for a judgement.
+        answers: The positive and the negative answer.
+        steering: The chosen heads; None for plain token probability.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        `log P(positive) - log P(negative)`.
+    """
+    logprobs = engine.token_logprobs(conversations, answers, steering, progress=progress)
+    return logprobs[:, 0] - logprobs[:, 1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutReadout:
+    """One readout's values on support examples that it was not fitted on.
+
+    Args:
+        values: `(n,)` float64, one a support row; NaN where a row was never held out.
+        contrasts: `(m,)` float64 differences good minus bad, taken within each fold.
+        labels: `(n,)` int64 right judgements.
+    """
+
+    values: Tensor
+    contrasts: Tensor
+    labels: Tensor
+
+    @property
+    def accuracy(self) -> float:
+        """Share of contrasts that are right; a tie is half."""
+        if len(self.contrasts) == 0:
+            return float("nan")
+        right = (self.contrasts > 0).double() + 0.5 * (self.contrasts == 0).double()
+        return float(right.mean())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the values, by which readouts are made comparable."""
+        known = self.values[~self.values.isnan()]
+        return float(known.std()) if len(known) > 1 and float(known.std()) > 0 else 1.0
+
+    @property
+    def middle(self) -> float:
+        """The value half-way between the mean good and the mean bad judgement."""
+        known = ~self.values.isnan()
+        means = [
+            float(self.values[known & (self.labels == label)].mean())
+            for label in (0, 1)
+            if bool((known & (self.labels == label)).any())
+        ]
+        return sum(means) / len(means) if means else 0.0
+
+    def plus(self, other: HeldOutReadout) -> HeldOutReadout:
+        """The sum of two readouts, each first divided by its spread."""
+        return HeldOutReadout(
+            self.values / self.spread + other.values / other.spread,
+            self.contrasts / self.spread + other.contrasts / other.spread,
+            self.labels,
+        )
+
+    def scale(self) -> float:
+        """The factor that turns differences into log-odds of being the better one."""
+        if len(self.contrasts) == 0:
+            return 1.0 / self.spread
+        decisions = torch.stack([self.contrasts, torch.zeros_like(self.contrasts)], dim=1)
+        return fit_scale(decisions, torch.zeros(len(self.contrasts), dtype=torch.long))
+
+    def log_loss(self) -> float:
+        """Mean log-loss of the contrasts at the best scale; less is better."""
+        return float(torch.nn.functional.softplus(-self.scale() * self.contrasts).mean())

@@ -1,0 +1,172 @@
+"""The support set of a reward model: preferences as judged conversations, long texts cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from headwise.errors import InputError
+from headwise.examples import Judgement, Preference, Prompt, group_by_prompt
+from headwise.methods.truncation import TextCutter
+from headwise.prompts.conversation import Conversation
+from headwise.prompts.reward import RewardPrompt
+
+GOOD, BAD = 0, 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedSupport:
+    """Conversations of which the right judgement is known.
+
+    Args:
+        conversations: `n` conversations that end in the question for a judgement.
+        labels: `(n,)` int64: 0 where the first answer (Yes, or A) is right, 1 where the second is.
+        groups: `(n,)` the pair or single judgement each row comes from; rows of a group are never
+            split between training and held-out.
+    """
+
+    conversations: tuple[Conversation, ...]
+    labels: Tensor
+    groups: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.conversations)
+
+    @property
+    def n_groups(self) -> int:
+        """How many pairs or single judgements there are."""
+        return max(self.groups) + 1
+
+    def rows_of(self, groups: Sequence[int]) -> list[int]:
+        """The rows of some groups, in order."""
+        wanted = set(groups)
+        return [row for row, group in enumerate(self.groups) if group in wanted]
+
+    def rows(self, indices: Sequence[int]) -> JudgedSupport:
+        """Part of the support; groups keep their numbers."""
+        return JudgedSupport(
+            tuple(self.conversations[i] for i in indices),
+            self.labels[list(indices)],
+            tuple(self.groups[i] for i in indices),
+        )
+
+    def contrasts(self, values: Tensor, rows: Sequence[int]) -> Tensor:
+        """How much higher the good judgements' values are than the bad ones'.
+
+        Rows of one pair are compared with each other. Single judgements have no partner, so every
+        good one is compared with every bad one.
+
+        Args:
+            values: `(len(rows),)` float64 values of some rows.
+            rows: Which rows.
+
+        Returns:
+            `(m,)` float64 differences; positive is right.
+        """
+        by_group: dict[int, dict[int, float]] = {}
+        for value, row in zip(values.tolist(), rows, strict=True):
+            by_group.setdefault(self.groups[row], {})[int(self.labels[row])] = value
+        pairs = [g[GOOD] - g[BAD] for g in by_group.values() if len(g) == 2]
+        loose = [g for g in by_group.values() if len(g) == 1]
+        good = [g[GOOD] for g in loose if GOOD in g]
+        bad = [g[BAD] for g in loose if BAD in g]
+        pairs.extend(a - b for a in good for b in bad)
+        return torch.tensor(pairs, dtype=torch.float64)
+
+
+def cut_prompt(prompt: Prompt, cutter: TextCutter) -> Prompt:
+    """The prompt with every over-long turn cut in the middle."""
+    if isinstance(prompt, str):
+        return cutter.cut(prompt)
+    return [_cut_turn(turn, cutter) for turn in prompt]
+
+
+def _cut_turn(turn: Mapping[str, object], cutter: TextCutter) -> Mapping[str, object]:
+    content = turn["content"]
+    return {**turn, "content": cutter.cut(content)} if isinstance(content, str) else turn
+
+
+def scalar_support(
+    examples: Sequence[Preference | Judgement], prompt: RewardPrompt, cutter: TextCutter
+) -> JudgedSupport:
+    """Judged conversations of single responses: both of a pair, or one of an unpaired label.
+
+    Raises:
+        InputError: No examples, a judgement without label, or judgements of one kind only.
+    """
+    conversations, labels, groups = [], [], []
+    for group, example in enumerate(examples):
+        for judgement in _judgements(example, group):
+            conversations.append(
+                prompt.scalar(
+                    cut_prompt(judgement.prompt, cutter), cutter.cut(judgement.completion)
+                )
+            )
+            labels.append(GOOD if judgement.label else BAD)
+            groups.append(group)
+    _require_both(labels, len(examples))
+    return JudgedSupport(tuple(conversations), torch.tensor(labels), tuple(groups))
+
+
+def ranked_support(
+    examples: Sequence[Preference | Judgement], prompt: RewardPrompt, cutter: TextCutter
+) -> JudgedSupport:
+    """Judged conversations of pairs, each in both orders.
+
+    Single judgements become pairs where one prompt has good and bad responses.
+
+    Raises:
+        InputError: No examples, or no prompt with both a good and a bad response.
+    """
+    pairs = _pairs(examples)
+    conversations, labels, groups = [], [], []
+    for group, pair in enumerate(pairs):
+        question = cut_prompt(pair.prompt, cutter)
+        chosen, rejected = cutter.cut(pair.chosen), cutter.cut(pair.rejected)
+        conversations += [
+            prompt.ranked(question, chosen, rejected),
+            prompt.ranked(question, rejected, chosen),
+        ]
+        labels += [GOOD, BAD]
+        groups += [group, group]
+    _require_both(labels, len(examples))
+    return JudgedSupport(tuple(conversations), torch.tensor(labels), tuple(groups))
+
+
+def _judgements(example: Preference | Judgement, number: int) -> tuple[Judgement, ...]:
+    if isinstance(example, Preference):
+        return example.judgements()
+    if example.label is None:
+        raise InputError(f"Judgement {number} has no label; fit needs to know good from bad.")
+    return (example,)
+
+
+def _pairs(examples: Sequence[Preference | Judgement]) -> list[Preference]:
+    pairs = [example for example in examples if isinstance(example, Preference)]
+    single = [example for example in examples if isinstance(example, Judgement)]
+    for rows in group_by_prompt([example.prompt for example in single]):
+        good = [single[row] for row in rows if single[row].label]
+        bad = [single[row] for row in rows if single[row].label is False]
+        pairs.extend(
+            Preference(g.prompt, g.completion, b.completion)
+            for g, b in zip(good, bad, strict=False)
+        )
+    if examples and not pairs:
+        raise InputError(
+            "The ranked form compares two responses to one prompt, but no prompt has both a good "
+            "and a bad one. Use form='scalar', or give preference pairs."
+        )
+    return pairs
+
+
+def _require_both(labels: Sequence[int], n_examples: int) -> None:
+    if n_examples == 0:
+        raise InputError("There are no preferences; give at least one pair.")
+    if len(set(labels)) < 2:
+        kind = "good" if labels[0] == GOOD else "bad"
+        raise InputError(
+            f"All {len(labels)} judgements are {kind}; a reward model needs good and bad responses."
+        )

@@ -1,0 +1,50 @@
+"""Long texts are cut at a stated place, counted and reported; never silently."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+from headwise.engines.base import Engine
+
+
+class TruncationWarning(UserWarning):
+    """Some texts were longer than a method's limit and were cut in the middle."""
+
+
+@dataclass
+class TextCutter:
+    """Cuts texts to a token budget and counts how many it had to cut.
+
+    Args:
+        engine: Whose tokens are counted.
+        max_tokens: The budget of one text.
+    """
+
+    engine: Engine
+    max_tokens: int
+    n_texts: int = 0
+    n_tokens_removed: int = 0
+
+    def cut(self, text: str) -> str:
+        """The text, or its first three quarters and last quarter of the budget."""
+        result = self.engine.truncate(text, self.max_tokens)
+        if result.n_tokens_removed:
+            self.n_texts += 1
+            self.n_tokens_removed += result.n_tokens_removed
+        return result.text
+
+    def report(self, what: str, option: str) -> None:
+        """Warns once if anything was cut.
+
+        Args:
+            what: What the texts are, in the plural.
+            option: The parameter that sets the budget.
+        """
+        if self.n_texts:
+            warnings.warn(
+                f"{self.n_texts} {what} longer than {self.max_tokens} tokens were cut in the "
+                f"middle ({self.n_tokens_removed} tokens left out). Raise {option} to keep more.",
+                TruncationWarning,
+                stacklevel=3,
+            )

@@ -1,0 +1,118 @@
+"""The protocol of head searches: find the heads whose replacement makes targets likely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from headwise.engines.base import Engine
+from headwise.errors import InputError
+from headwise.heads import HeadSet, HeadVectors
+from headwise.prompts.conversation import Conversation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchTask:
+    """What steered heads should bring about.
+
+    Args:
+        conversations: `n` prompts.
+        targets: The continuation each should have.
+        vectors: What a chosen head's last-token output is replaced by, for every head.
+        target_tokens: How many tokens of a target count; None for all.
+        among: Where given, a target's first token competes with these continuations only, instead
+            of the whole vocabulary.
+
+    Raises:
+        InputError: No prompts, or another number of targets.
+    """
+
+    conversations: tuple[Conversation, ...]
+    targets: tuple[str, ...]
+    vectors: HeadVectors
+    target_tokens: int | None = 1
+    among: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.conversations or len(self.conversations) != len(self.targets):
+            raise InputError(
+                f"A head search needs prompts with a target each; got {len(self.conversations)} "
+                f"prompts and {len(self.targets)} targets."
+            )
+
+    def __len__(self) -> int:
+        return len(self.conversations)
+
+    def rows(self, indices: Sequence[int]) -> SearchTask:
+        """The task on some of the prompts."""
+        return SearchTask(
+            tuple(self.conversations[i] for i in indices),
+            tuple(self.targets[i] for i in indices),
+            self.vectors,
+            self.target_tokens,
+            self.among,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a head search found.
+
+    Args:
+        heads: The chosen heads, best first; the score is the search's own confidence.
+        held_out_loss: Mean loss on held-out prompts with these heads steered.
+        plain_loss: The same with nothing steered.
+        epoch_losses: Mean loss over the masks of each epoch.
+    """
+
+    heads: HeadSet
+    held_out_loss: float
+    plain_loss: float
+    epoch_losses: tuple[float, ...]
+
+
+@runtime_checkable
+class HeadSearch(Protocol):
+    """A way of choosing the heads to steer."""
+
+    def search(
+        self,
+        engine: Engine,
+        training: SearchTask,
+        held_out: SearchTask,
+        *,
+        progress: bool = False,
+    ) -> SearchResult:
+        """Chooses heads.
+
+        Args:
+            engine: The frozen model.
+            training: Prompts to learn from.
+            held_out: Prompts by which the final heads are picked.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            The heads and how well they do.
+        """
+        ...
+
+
+def hold_out(n_groups: int, share: float, seed: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Splits groups at random into training and held-out.
+
+    Args:
+        n_groups: How many groups (such as preference pairs).
+        share: The share held out; one group at least. A single group serves as both.
+        seed: Seed of the split.
+
+    Returns:
+        Training and held-out group numbers, each ascending.
+    """
+    if n_groups == 1:
+        return (0,), (0,)
+    order = np.random.default_rng(seed).permutation(n_groups)
+    n_held = min(max(1, round(share * n_groups)), n_groups - 1)
+    return tuple(sorted(order[n_held:].tolist())), tuple(sorted(order[:n_held].tolist()))

@@ -1,0 +1,72 @@
+"""What many requests share is worth running once, and must not show in the results."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from headwise.prompts.conversation import Conversation
+
+from .reference import steering_edits
+from .subject import CONVERSATIONS, Subject, alone, assert_close, assert_same_activations
+
+DIALOGUE = "the dog sat on the cat and the cat sat on the dog. " * 3
+RESPONSES = ("Yes", "No", "a good answer", "the mat and the cat", "Hi", "Yes and no", "Yes")
+SHARING = tuple(Conversation.user(text, system=DIALOGUE) for text in RESPONSES)
+LONGER_CANDIDATES = (
+    " the mat",
+    " the cat and dog",
+    " No",
+    " a good answer",
+    " Yes and no",
+    "is it",
+)
+
+
+def shared_tokens(subject: Subject) -> int:
+    """Tokens with which all sharing conversations begin."""
+    prompts = [subject.reference.prompt(one) for one in SHARING]
+    columns = zip(*prompts, strict=False)
+    return next(n for n, column in enumerate(columns) if len(set(column)) > 1)
+
+
+def test_the_conversations_share_enough_to_matter(llama: Subject) -> None:
+    assert shared_tokens(llama) * (len(SHARING) - 1) > 400
+
+
+@pytest.mark.parametrize("token_budget", [4096, 40])
+def test_capture_of_conversations_with_one_beginning(subject: Subject, token_budget: int) -> None:
+    everyone = [CONVERSATIONS[0], *SHARING, CONVERSATIONS[3]]
+    found = subject.with_budget(token_budget).engine.capture(everyone)
+    assert_same_activations(found, alone(subject.engine, everyone), 1e-4)
+
+
+def test_capture_where_only_some_share(subject: Subject) -> None:
+    others = [Conversation.user(text, system="Is this good? " + DIALOGUE) for text in RESPONSES[:5]]
+    everyone = [one for pair in zip(SHARING, others, strict=False) for one in pair]
+    found = subject.engine.capture(everyone, subject.some_heads())
+    expected = alone(subject.engine, everyone)
+    for layer in subject.some_heads().layers:
+        assert_close(found.layer(layer), expected.layer(layer), 1e-4)
+
+
+def test_capture_where_one_conversation_is_the_beginning_of_the_others(subject: Subject) -> None:
+    everyone = [Conversation.completion(DIALOGUE + text) for text in ("", *RESPONSES)]
+    found = subject.engine.capture(everyone)
+    assert_same_activations(found, alone(subject.engine, everyone), 1e-4)
+
+
+@pytest.mark.parametrize("positions", ["prompt", "generated"])
+def test_steered_candidates_of_prompts_with_one_beginning(subject: Subject, positions: str) -> None:
+    steering = subject.steering(operation="replace", positions=positions)
+    found = subject.engine.token_logprobs(SHARING[:3], LONGER_CANDIDATES, steering)
+    reference = subject.reference
+    for row, conversation in enumerate(SHARING[:3]):
+        prompt = reference.prompt(conversation)
+        for column, candidate in enumerate(LONGER_CANDIDATES):
+            target = reference.target(conversation, candidate)
+            last = len(prompt) - 1
+            stop = last + (len(target) if positions == "generated" else 1)
+            edits = steering_edits(steering, range(last, stop))
+            expected = reference.target_logprobs(prompt, target, edits).sum()
+            assert_close(found[row, column], torch.as_tensor(expected), 1e-4)
