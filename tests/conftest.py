@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from headwise.engines.transformers import TransformersEngine
 from tiny_models import family
 from tiny_tokenizer import build_tokenizer
 
@@ -30,8 +31,8 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 
 @pytest.fixture(scope="session")
-def tiny_engine(tiny_model: PreTrainedModel, tiny_tokenizer: PreTrainedTokenizerFast):
+def tiny_engine(
+    tiny_model: PreTrainedModel, tiny_tokenizer: PreTrainedTokenizerFast
+) -> TransformersEngine:
     """The transformers engine on the tiny model."""
-    from headwise.engines.transformers import TransformersEngine
-
     return TransformersEngine(tiny_model, tiny_tokenizer, model_id="tiny-llama")

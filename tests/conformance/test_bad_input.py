@@ -52,6 +52,51 @@ def test_a_vector_of_another_width_is_refused(llama: Subject, width: int) -> Non
         llama.engine.generate(CONVERSATIONS, Sampling(2), steering)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_vectors_that_are_not_finite_are_refused(llama: Subject, value: float) -> None:
+    broken = torch.zeros(8).index_fill(0, torch.tensor([3]), value)
+    steering = Steering(HeadSet.of([(0, 0), (1, 1)]), (torch.zeros(8), broken))
+    with pytest.raises(InputError, match="L1H1"):
+        llama.engine.token_logprobs(CONVERSATIONS, CANDIDATES, steering)
+    with pytest.raises(InputError, match="L1H1"):
+        llama.engine.generate(CONVERSATIONS, Sampling(2), steering)
+    vectors = llama.vectors_of(CONVERSATIONS[0])
+    values = (*vectors.values[:2], vectors.values[2] * value)
+    with pytest.raises(InputError, match="layer 2"):
+        llama.engine.mask_losses(
+            CONVERSATIONS, TARGETS, HeadVectors(vectors.layout, values), llama.masks(2)
+        )
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(max_new_tokens=0),
+        Sampling(temperature=-1.0),
+        Sampling(temperature=float("nan")),
+        Sampling(temperature=1.0, top_p=0.0),
+        Sampling(temperature=1.0, top_p=1.5),
+        Sampling(stop=("x", "")),
+    ],
+    ids=str,
+)
+def test_a_sampling_without_meaning_is_refused(llama: Subject, sampling: Sampling) -> None:
+    with pytest.raises(InputError):
+        llama.engine.generate(CONVERSATIONS, sampling)
+
+
+@pytest.mark.parametrize("among", [("Yes",), ("Yes", "Yes"), ("Yes", "Yes and no")], ids=str)
+def test_a_target_without_a_rival_is_refused(llama: Subject, among: tuple[str, ...]) -> None:
+    vectors = llama.vectors_of(CONVERSATIONS[0])
+    with pytest.raises(InputError, match="competes"):
+        llama.engine.mask_losses(CONVERSATIONS[:1], ("Yes",), vectors, llama.masks(2), among=among)
+
+
+def test_capturing_an_empty_set_of_heads_is_refused(llama: Subject) -> None:
+    with pytest.raises(InputError, match="empty"):
+        llama.engine.capture(CONVERSATIONS, HeadSet.of([]))
+
+
 @pytest.mark.parametrize("text", ["", "Hi"])
 def test_no_candidate_or_an_empty_one_is_refused(llama: Subject, text: str) -> None:
     with pytest.raises(InputError):

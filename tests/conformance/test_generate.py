@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from headwise.engines.base import Sampling
+from headwise.prompts.conversation import Conversation
 from tiny_models import family
-from tiny_tokenizer import build_tokenizer
+from tiny_tokenizer import EOS_ID, build_tokenizer
 
 from .subject import CONVERSATIONS, Subject
 
 LENGTH = 8
 GREEDY = Sampling(max_new_tokens=LENGTH)
-SAMPLED = Sampling(max_new_tokens=LENGTH, temperature=1.0, seed=7)
 
 
 def model_says(subject: Subject, n: int = LENGTH) -> list[str]:
@@ -63,35 +65,6 @@ def test_steering_changes_what_is_said(subject: Subject) -> None:
     assert steered != subject.engine.generate(CONVERSATIONS, GREEDY)
 
 
-def test_sampling_repeats_itself(llama: Subject) -> None:
-    first, second = (llama.engine.generate(CONVERSATIONS, SAMPLED) for _ in range(2))
-    assert first == second
-
-
-@pytest.mark.parametrize("token_budget", [4096, 1])
-def test_a_sampled_text_does_not_depend_on_the_batch(llama: Subject, token_budget: int) -> None:
-    engine = llama.with_budget(token_budget).engine
-    found = engine.generate(CONVERSATIONS[::-1], SAMPLED)
-    assert found == [llama.engine.generate([one], SAMPLED)[0] for one in CONVERSATIONS[::-1]]
-
-
-def test_seeds_differ(llama: Subject) -> None:
-    said = {
-        tuple(llama.engine.generate(CONVERSATIONS, Sampling(LENGTH, temperature=1.0, seed=seed)))
-        for seed in range(4)
-    }
-    assert len(said) == 4
-
-
-def test_hardly_any_nucleus_or_temperature_is_greedy(llama: Subject) -> None:
-    greedy = llama.engine.generate(CONVERSATIONS, GREEDY)
-    for sampling in (
-        Sampling(LENGTH, temperature=1.0, top_p=1e-6),
-        Sampling(LENGTH, temperature=1e-6),
-    ):
-        assert llama.engine.generate(CONVERSATIONS, sampling) == greedy
-
-
 def test_stop_strings_cut_each_text_where_they_first_occur(llama: Subject) -> None:
     plain = llama.engine.generate(CONVERSATIONS, GREEDY)
     stops = tuple(text[3] for text in plain[:2])
@@ -115,16 +88,59 @@ def test_generation_ends_at_the_models_own_end_tokens() -> None:
     assert subject.engine.generate(CONVERSATIONS, GREEDY) == expected
 
 
-@pytest.mark.parametrize(
-    "setting", [{"repetition_penalty": 5.0}, {"no_repeat_ngram_size": 1}, {"num_beams": 3}], ids=str
+SETTINGS = (
+    {"repetition_penalty": 5.0},
+    {"no_repeat_ngram_size": 1},
+    {"num_beams": 3},
+    {"num_beams": 2, "num_return_sequences": 2},
+    {"do_sample": True, "temperature": 5.0, "top_k": 3},
+    {"suppress_tokens": list(range(20, 200))},
+    {"begin_suppress_tokens": list(range(20, 200))},
+    {"bad_words_ids": [[token] for token in range(20, 200)]},
+    {"sequence_bias": [[[30], 100.0]]},
+    {"forced_eos_token_id": EOS_ID},
+    {"max_time": 1e-9},
+    {"prefill_chunk_size": 3},
+    {"return_dict_in_generate": True, "output_scores": True},
 )
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: " ".join(setting))
 def test_greedy_is_greedy_whatever_the_models_own_settings(
-    llama: Subject, setting: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    llama: Subject, setting: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    steering = llama.steering()
     expected = model_says(llama)
+    steered = llama.engine.generate(CONVERSATIONS, GREEDY, steering)
     for name, value in setting.items():
         monkeypatch.setattr(llama.model.generation_config, name, value)
     assert llama.engine.generate(CONVERSATIONS, GREEDY) == expected
+    assert llama.engine.generate(CONVERSATIONS, GREEDY, steering) == steered
+
+
+def test_a_prompt_that_runs_in_pieces_is_steered_as_a_whole(
+    llama: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate = llama.model.generate
+
+    def in_pieces(**arguments: Any) -> object:
+        arguments["generation_config"].prefill_chunk_size = 3
+        return generate(**arguments)
+
+    for positions in ("prompt", "generated"):
+        steering = llama.steering(operation="add", positions=positions, scale=2.0)
+        expected = llama.engine.generate(CONVERSATIONS, GREEDY, steering)
+        with monkeypatch.context() as patch:
+            patch.setattr(llama.model, "generate", in_pieces)
+            assert llama.engine.generate(CONVERSATIONS, GREEDY, steering) == expected
+
+
+def test_a_stop_string_is_not_looked_for_across_the_end_of_the_prompt(llama: Subject) -> None:
+    one = Conversation.completion("the dog sat on")
+    [plain] = llama.engine.generate([one], GREEDY)
+    stop = "n" + plain[:1]
+    assert stop not in plain
+    assert llama.engine.generate([one], Sampling(LENGTH, stop=(stop,))) == [plain]
 
 
 def test_the_number_of_tokens_is_the_one_asked_for(llama: Subject) -> None:

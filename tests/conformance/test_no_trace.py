@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from headwise.engines.base import Engine, Sampling
+from headwise.engines.transformers import TransformersEngine
+from tiny_models import family
 
 from .subject import CANDIDATES, CONVERSATIONS, TARGETS, Subject, Traces
 
@@ -91,3 +93,27 @@ def test_a_model_in_training_mode_stays_so_and_answers_as_in_eval_mode(
         subject.model.eval()
     assert after == before
     assert same(found, expected)
+
+
+@each_verb
+def test_each_module_gets_back_its_own_mode(dropping_out: Subject, verb: Verb) -> None:
+    subject = dropping_out
+    expected = verb(subject.engine, subject)
+    deepest = subject.family.heads[-1].layer
+    subject.family.layer_module(subject.model, deepest).train()
+    try:
+        before = Traces.of(subject.model, subject.tokenizer)
+        found = verb(subject.engine, subject)
+        after = Traces.of(subject.model, subject.tokenizer)
+    finally:
+        subject.model.eval()
+    assert after == before
+    assert same(found, expected)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_making_an_engine_leaves_a_model_in_training_mode(llama: Subject, name: str) -> None:
+    model = family(name).build().train()
+    before = Traces.of(model, llama.tokenizer)
+    TransformersEngine(model, llama.tokenizer)
+    assert Traces.of(model, llama.tokenizer) == before

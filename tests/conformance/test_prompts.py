@@ -66,6 +66,13 @@ def test_a_long_text_keeps_its_beginning_and_end(llama: Subject, text: str, budg
     assert len(before) > len(after)
 
 
+@pytest.mark.parametrize("text", ["\U0001f40d\U0001f40da", "a\U0001f40d\U0001f40d", "é" * 5])
+def test_a_character_of_several_tokens_is_not_repeated(llama: Subject, text: str) -> None:
+    assert len(llama.tokenizer(text, add_special_tokens=False)["input_ids"]) > 8
+    cut = llama.engine.truncate(text, 8)
+    assert len(cut.text.replace(" [...] ", "")) <= len(text)
+
+
 def test_a_short_text_is_kept(llama: Subject) -> None:
     text = "the cat \U0001f40d"
     n_tokens = len(llama.tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -53,7 +53,10 @@ class Sampling:
         max_new_tokens: Cap on the tokens generated.
         temperature: 0 is greedy.
         top_p: Nucleus mass, with a temperature above 0.
-        seed: Seed of the sampling, with a temperature above 0.
+        seed: Seed of the sampling, with a temperature above 0. What chance adds to an answer
+            follows from the seed, the prompt and how often the same prompt came before it in the
+            call, and from nothing else: `n` copies of one prompt give `n` samples of their own,
+            the same ones each time.
         stop: Strings at which generation ends; they are cut off the text.
     """
 
@@ -114,6 +117,7 @@ class Engine(Protocol):
             Activations of `n` conversations, float32 on the CPU.
 
         Raises:
+            InputError: A head does not exist.
             ActivationError: The model produced NaN or infinite activations.
         """
         ...
@@ -136,6 +140,10 @@ class Engine(Protocol):
 
         Returns:
             `(n, c)` float64: the sum over each candidate's tokens of its log-probability.
+
+        Raises:
+            InputError: There is no candidate or an empty one, or the steering does not fit the
+                layout: a head does not exist, or its vector has another width or is not finite.
         """
         ...
 
@@ -148,6 +156,7 @@ class Engine(Protocol):
         *,
         target_tokens: int | None = 1,
         among: Sequence[str] | None = None,
+        progress: bool = False,
     ) -> Tensor:
         """Cross-entropy of each target under many steered variants of its conversation.
 
@@ -159,10 +168,16 @@ class Engine(Protocol):
             target_tokens: How many of a target's tokens count, 1 as published; None for all.
                 Patched are the last prompt token and each target token before the one it predicts.
             among: Where given, a target's first token competes with the first tokens of these
-                continuations only, instead of the whole vocabulary; with `target_tokens=1`.
+                continuations only, instead of the whole vocabulary; with `target_tokens=1`. Of
+                continuations that begin with the same token one counts.
+            progress: Whether to show a progress bar on stderr.
 
         Returns:
             `(S, n)` float32 losses, each the mean over the target's tokens.
+
+        Raises:
+            InputError: Counts, shapes or the layout differ, a vector is not finite, or all of
+                `among` begin with the same token.
         """
         ...
 
@@ -176,6 +191,9 @@ class Engine(Protocol):
     ) -> list[str]:
         """The model's answers.
 
+        Only `sampling` decides how tokens are picked: of the settings that come with the model
+        (penalties, beams, suppressed tokens, time limits) none applies but its special tokens.
+
         Args:
             conversations: `n` conversations.
             sampling: How tokens are picked; greedy, 64 tokens by default.
@@ -184,6 +202,9 @@ class Engine(Protocol):
 
         Returns:
             `n` texts without special tokens.
+
+        Raises:
+            InputError: A sampling value is out of range, or the steering does not fit the layout.
         """
         ...
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from headwise.artifacts.json_value import JSON
 from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.examples import Judgement, Preference, check_preferences
 from headwise.heads import HeadActivations
+from headwise.methods.reward_choice import ChosenReadout, choose_readout
 from headwise.methods.reward_extraction import Extraction
-from headwise.methods.reward_fitting import (
-    FittedSparse,
-    FittedSteered,
-    fit_sparse,
-    fit_steered,
-)
+from headwise.methods.reward_fitting import SteeredFitting, fit_sparse
 from headwise.methods.reward_model import RewardModel
-from headwise.methods.reward_readouts import ReadoutWeights
 from headwise.methods.reward_support import JudgedSupport, ranked_support, scalar_support
 from headwise.methods.truncation import TextCutter
 from headwise.prompts.reward import Form, RewardPrompt
 from headwise.selection.reinforce import Reinforce
+from headwise.selection.search import HeadSearch
 
 Readout = Literal["auto", "steered", "sparse"]
 
@@ -39,7 +34,8 @@ class ActivationRewardModel:
             orders.
         readout: `"steered"` reads the judgement's likelihood with the chosen heads replaced by
             their means, as published. `"sparse"` reads the margin of a few heads' centroids.
-            `"auto"` takes whichever predicts held-out support pairs best, or both together.
+            `"auto"` takes whichever predicts held-out support pairs best, or both together; with
+            fewer than four pairs, too few to hold out, the sparse one.
         extraction: What the means are taken over: `"open"`, all support conversations;
             `"positive"`, those of good responses; `"in_context"`, prompts that show judged ones.
         shots_per_prompt: Judged examples in a prompt of the `"in_context"` extraction.
@@ -48,6 +44,9 @@ class ActivationRewardModel:
         search: How the steered heads are found.
         among_answers: Whether the search compares the right answer with the other answer only;
             False compares it with the whole vocabulary, as published.
+        pairs_together: Whether each epoch of the search tries its masks on both responses of a
+            pair, so that a liking for Yes cannot pass for judgement; False takes one response an
+            epoch, as published.
         system: A system turn before the question.
         max_text_tokens: Longer turns and responses are cut in the middle, counted and reported.
         seed: Seed of folds and draws; the search has its own.
@@ -66,8 +65,9 @@ class ActivationRewardModel:
     shots_per_prompt: int = 4
     n_prompts: int = 40
     n_heads: int | Literal["auto"] = 20
-    search: Reinforce = field(default_factory=Reinforce)
+    search: HeadSearch = field(default_factory=Reinforce)
     among_answers: bool = True
+    pairs_together: bool = True
     system: str | None = None
     max_text_tokens: int = 1_024
     seed: int = 0
@@ -97,6 +97,7 @@ class ActivationRewardModel:
             extraction="open",
             search=Reinforce.paper(seed=seed),
             among_answers=False,
+            pairs_together=False,
             seed=seed,
         )
 
@@ -128,21 +129,16 @@ class ActivationRewardModel:
         support = build(preferences, prompt, cutter)
         cutter.report("prompts or responses", "max_text_tokens")
         activations = engine.capture(support.conversations, progress=progress)
-        sparse = None
-        if self.readout != "steered":
-            sparse = fit_sparse(activations, support, self.n_heads, self.seed)
-        steered = None
-        if self.readout != "sparse":
-            steered = self._fit_steered(engine, prompt, support, activations, progress)
-        weights, statistics = _weigh(sparse, steered)
+        steered = self._steered_fitting(engine, prompt, support, activations, progress)
+        chosen = self._choose(activations, support, steered)
         pairs = [p for p in preferences if isinstance(p, Preference)]
         return RewardModel(
             engine=engine,
             prompt=prompt,
             max_text_tokens=self.max_text_tokens,
-            sparse=sparse.readout if sparse is not None and weights.sparse else None,
-            steering=steered.steering if steered is not None and weights.steered else None,
-            weights=weights,
+            sparse=chosen.sparse,
+            steering=chosen.steering,
+            weights=chosen.weights,
             parameters=asdict(self),
             statistics={
                 "n_pairs": len(pairs),
@@ -150,61 +146,42 @@ class ActivationRewardModel:
                 "notes": list(check_preferences(pairs).messages),
                 "truncated_texts": cutter.n_texts,
                 "fit_seconds": round(time.perf_counter() - started, 1),
-                **statistics,
+                **chosen.statistics,
             },
             fingerprint=engine.fingerprint,
             layout=engine.layout,
         )
 
-    def _fit_steered(
+    def _steered_fitting(
         self,
         engine: Engine,
         prompt: RewardPrompt,
         support: JudgedSupport,
         activations: HeadActivations,
         progress: bool,
-    ) -> FittedSteered:
-        return fit_steered(
-            engine,
-            prompt,
-            support,
-            activations,
+    ) -> SteeredFitting:
+        return SteeredFitting(
+            engine=engine,
+            prompt=prompt,
+            support=support,
+            activations=activations,
             search=self.search,
             extraction=self.extraction,
             shots_per_prompt=self.shots_per_prompt,
             n_prompts=self.n_prompts,
             among_answers=self.among_answers,
-            cross_fitted=self.readout == "auto",
+            pairs_together=self.pairs_together,
             seed=self.seed,
             progress=progress,
         )
 
-
-def _weigh(
-    sparse: FittedSparse | None, steered: FittedSteered | None
-) -> tuple[ReadoutWeights, dict[str, JSON]]:
-    """Chooses readouts by held-out log-loss, and scales them to log-odds."""
-    candidates = {}
-    if sparse is not None:
-        candidates["sparse"] = sparse.held_out
-    if steered is not None:
-        candidates["steered"] = steered.held_out
-    if sparse is not None and steered is not None:
-        candidates["combined"] = sparse.held_out.plus(steered.held_out)
-    # On equal terms the combination comes first: two views err less than one.
-    order = sorted(candidates, key=("combined", "steered", "sparse").index)
-    best = min(order, key=lambda name: candidates[name].log_loss())
-    chosen = candidates[best]
-    scale = chosen.scale()
-    weights = ReadoutWeights(sparse=0.0, steered=0.0)
-    if sparse is not None and best != "steered":
-        share = scale / sparse.held_out.spread if best == "combined" else scale
-        weights = replace(weights, sparse=share, sparse_offset=sparse.held_out.middle)
-    if steered is not None and best != "sparse":
-        share = scale / steered.held_out.spread if best == "combined" else scale
-        weights = replace(weights, steered=share, steered_offset=steered.held_out.middle)
-    accuracies: dict[str, JSON] = {
-        name: round(value.accuracy, 4) if len(value.contrasts) else None
-        for name, value in candidates.items()
-    }
-    return weights, {"readout": best, "held_out_accuracy": accuracies}
+    def _choose(
+        self, activations: HeadActivations, support: JudgedSupport, steered: SteeredFitting
+    ) -> ChosenReadout:
+        if self.readout == "steered":
+            steering = steered.find_on_all()
+            return choose_readout(None, steered.in_sample(steering), lambda: steering)
+        sparse = fit_sparse(activations, support, self.n_heads, self.seed)
+        if self.readout == "sparse" or not steered.can_hold_out():
+            return choose_readout(sparse, None, steered.find_on_all)
+        return choose_readout(sparse, steered.held_out(), steered.find_on_all)

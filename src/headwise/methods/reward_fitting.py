@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,15 +14,12 @@ from torch import Tensor
 from headwise.engines.base import Engine
 from headwise.heads import HeadActivations, Steering
 from headwise.methods.reward_extraction import Extraction, extract_vectors
-from headwise.methods.reward_readouts import HeldOutReadout, sparse_margins, steered_log_odds
-from headwise.methods.reward_support import JudgedSupport
+from headwise.methods.reward_readouts import HeldOutReadout, steered_log_odds
+from headwise.methods.reward_support import GOOD, Contrast, JudgedSupport
 from headwise.prompts.reward import RewardPrompt
-from headwise.selection.centroids import support_similarities
 from headwise.selection.cross_validation import deal_folds
-from headwise.selection.nearest_centroid import rank_heads
-from headwise.selection.reinforce import Reinforce
-from headwise.selection.search import SearchTask, hold_out
-from headwise.selection.sparse_readout import SparseReadout
+from headwise.selection.directions import DirectionReadout, HeadDirections, fit_directions
+from headwise.selection.search import HeadSearch, SearchTask, hold_out
 
 SPARSE_HEAD_COUNTS = (1, 3, 5, 10, 20, 40)
 _SPARSE_FOLDS = 5
@@ -33,15 +31,7 @@ _SEARCH_HELD_OUT = 0.25
 class FittedSparse:
     """The sparse readout and its values on held-out support."""
 
-    readout: SparseReadout
-    held_out: HeldOutReadout
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedSteered:
-    """The steering and its readout's values on held-out support."""
-
-    steering: Steering
+    readout: DirectionReadout
     held_out: HeldOutReadout
 
 
@@ -63,42 +53,30 @@ def fit_sparse(
         The readout of all support, and held-out values.
     """
     counts = SPARSE_HEAD_COUNTS if n_heads == "auto" else (n_heads,)
+    fitted: dict[tuple[int, ...], HeadDirections] = {}
+
+    def values(training: list[int], held: list[int], count: int) -> Tensor:
+        key = tuple(training)
+        if key not in fitted:
+            fitted[key] = _directions(activations, support, training)
+        return fitted[key].readout(count).margins(activations.rows(held))
+
     tried = {
-        count: _cross_fit(
-            support,
-            _SPARSE_FOLDS,
-            seed,
-            lambda training, held, count=count: _sparse_values(  # type: ignore[misc]
-                activations, support, training, held, count
-            ),
-        )
+        count: _cross_fit(support, _SPARSE_FOLDS, seed, partial(values, count=count))
         for count in counts
     }
     best = min(counts, key=lambda count: (tried[count].log_loss(), count))
-    readout = _sparse_readout(activations, support.labels, best)
+    readout = _directions(activations, support, list(range(len(support)))).readout(best)
     held_out = tried[best]
-    if len(held_out.contrasts) == 0:
+    if not held_out.pairs:
         # One pair alone: nothing is held out, so its own values must set the scale.
-        held_out = _in_sample(support, sparse_margins(readout, activations))
+        held_out = _in_sample(support, readout.margins(activations))
     return FittedSparse(readout, held_out)
 
 
-def fit_steered(
-    engine: Engine,
-    prompt: RewardPrompt,
-    support: JudgedSupport,
-    activations: HeadActivations,
-    *,
-    search: Reinforce,
-    extraction: Extraction,
-    shots_per_prompt: int,
-    n_prompts: int,
-    among_answers: bool,
-    cross_fitted: bool,
-    seed: int,
-    progress: bool,
-) -> FittedSteered:
-    """Finds the steered heads by a search on the support.
+@dataclass(frozen=True, slots=True, eq=False)
+class SteeredFitting:
+    """Finds the steered heads by searches on the support, or on parts of it.
 
     Args:
         engine: The frozen model.
@@ -110,51 +88,78 @@ def fit_steered(
         shots_per_prompt: See `extract_vectors`.
         n_prompts: See `extract_vectors`.
         among_answers: Whether the loss compares the two answers only.
-        cross_fitted: Whether to search on halves first, for values on held-out support; else the
-            search's own support sets the scale.
+        pairs_together: Whether an epoch tries masks on both responses of a pair.
         seed: Seed of folds and draws.
         progress: Whether to show progress bars.
-
-    Returns:
-        The steering found on all support, and held-out values.
     """
 
-    def found_on(rows: list[int]) -> Steering:
-        part = support.rows(rows)
+    engine: Engine
+    prompt: RewardPrompt
+    support: JudgedSupport
+    activations: HeadActivations
+    search: HeadSearch
+    extraction: Extraction
+    shots_per_prompt: int
+    n_prompts: int
+    among_answers: bool
+    pairs_together: bool
+    seed: int
+    progress: bool
+
+    def find(self, rows: list[int]) -> Steering:
+        """The steering found on some rows of the support."""
+        part = self.support.rows(rows)
         vectors = extract_vectors(
-            extraction,
-            engine,
-            prompt,
+            self.extraction,
+            self.engine,
+            self.prompt,
             part,
-            activations.rows(rows),
-            shots_per_prompt=shots_per_prompt,
-            n_prompts=n_prompts,
-            seed=seed,
-            progress=progress,
+            self.activations.rows(rows),
+            shots_per_prompt=self.shots_per_prompt,
+            n_prompts=self.n_prompts,
+            seed=self.seed,
+            progress=self.progress,
         )
-        targets = tuple(prompt.answers[int(label)] for label in part.labels)
-        among = prompt.answers if among_answers else None
-        task = SearchTask(part.conversations, targets, vectors, among=among)
-        training, held = _search_split(part, seed)
-        result = search.search(engine, task.rows(training), task.rows(held), progress=progress)
+        targets = tuple(self.prompt.answers[int(label)] for label in part.labels)
+        among = self.prompt.answers if self.among_answers else None
+        groups = part.groups if self.pairs_together else None
+        task = SearchTask(part.conversations, targets, vectors, among=among, groups=groups)
+        training, held = _search_split(part, self.seed)
+        result = self.search.search(
+            self.engine, task.rows(training), task.rows(held), progress=self.progress
+        )
         return Steering.from_vectors(result.heads, vectors)
 
-    def values_on(steering: Steering, rows: list[int]) -> Tensor:
-        conversations = support.rows(rows).conversations
-        return steered_log_odds(engine, conversations, prompt.answers, steering)
+    def find_on_all(self) -> Steering:
+        """The steering found on the whole support."""
+        return self.find(self._everyone())
 
-    everyone = list(range(len(support)))
-    steering = found_on(everyone)
-    if cross_fitted and support.n_groups >= 2 * _STEERED_FOLDS:
-        held_out = _cross_fit(
-            support,
-            _STEERED_FOLDS,
-            seed,
-            lambda training, held: values_on(found_on(training), held),
+    def values(self, steering: Steering, rows: list[int]) -> Tensor:
+        """Steered log-odds of some rows of the support, `(len(rows),)` float64."""
+        conversations = self.support.rows(rows).conversations
+        return steered_log_odds(
+            self.engine, conversations, self.prompt.answers, steering, progress=self.progress
         )
-    else:
-        held_out = _in_sample(support, values_on(steering, everyone))
-    return FittedSteered(steering, held_out)
+
+    def can_hold_out(self) -> bool:
+        """Whether the support is large enough to search on one half and test on the other."""
+        return self.support.n_groups >= 2 * _STEERED_FOLDS
+
+    def held_out(self) -> HeldOutReadout:
+        """Values of every row by a steering found on the other half of the support."""
+        return _cross_fit(
+            self.support,
+            _STEERED_FOLDS,
+            self.seed,
+            lambda training, held: self.values(self.find(training), held),
+        )
+
+    def in_sample(self, steering: Steering) -> HeldOutReadout:
+        """Values of every row by a steering that was found on it."""
+        return _in_sample(self.support, self.values(steering, self._everyone()))
+
+    def _everyone(self) -> list[int]:
+        return list(range(len(self.support)))
 
 
 def _cross_fit(
@@ -166,15 +171,13 @@ def _cross_fit(
     """Values of every row by readouts fitted without its group."""
     folds = deal_folds(_group_kinds(support), min(n_folds, support.n_groups), seed)
     values = torch.full((len(support),), float("nan"), dtype=torch.float64)
-    contrasts = [torch.empty(0, dtype=torch.float64)]
+    pairs: list[Contrast] = []
     for fold in sorted(set(folds[folds >= 0].tolist())):
         held = support.rows_of(np.flatnonzero(folds == fold).tolist())
         training = support.rows_of(np.flatnonzero(folds != fold).tolist())
-        found = fit_and_value(training, held)
-        values[held] = found
-        # Readouts of two folds differ in scale and offset, so only rows of one are compared.
-        contrasts.append(support.contrasts(found, held))
-    return HeldOutReadout(values, torch.cat(contrasts), support.labels)
+        values[held] = fit_and_value(training, held)
+        pairs.extend(support.contrasts(held))
+    return HeldOutReadout(values, tuple(pairs), support.labels)
 
 
 def _group_kinds(support: JudgedSupport) -> list[int]:
@@ -187,24 +190,14 @@ def _group_kinds(support: JudgedSupport) -> list[int]:
 
 def _in_sample(support: JudgedSupport, values: Tensor) -> HeldOutReadout:
     rows = list(range(len(support)))
-    return HeldOutReadout(values, support.contrasts(values, rows), support.labels)
+    return HeldOutReadout(values, support.contrasts(rows), support.labels)
 
 
-def _sparse_readout(activations: HeadActivations, labels: Tensor, count: int) -> SparseReadout:
-    similar = support_similarities(activations, labels, 2, scoring="leave_one_out", centered=True)
-    heads = rank_heads(similar, labels).top(count)
-    return SparseReadout.fitted(activations, labels, 2, heads, centered=True, voting="soft")
-
-
-def _sparse_values(
-    activations: HeadActivations,
-    support: JudgedSupport,
-    training: list[int],
-    held: list[int],
-    count: int,
-) -> Tensor:
-    readout = _sparse_readout(activations.rows(training), support.labels[training], count)
-    return sparse_margins(readout, activations.rows(held))
+def _directions(
+    activations: HeadActivations, support: JudgedSupport, rows: list[int]
+) -> HeadDirections:
+    groups = [support.groups[row] for row in rows]
+    return fit_directions(activations.rows(rows), support.labels[rows] == GOOD, groups)
 
 
 def _search_split(support: JudgedSupport, seed: int) -> tuple[list[int], list[int]]:

@@ -18,7 +18,7 @@ from headwise.engines.base import Engine, ModelFingerprint
 from headwise.errors import InputError
 from headwise.examples import Preference, Prompt, group_by_prompt
 from headwise.heads import HeadLayout, HeadSet, Steering
-from headwise.methods.reward_readouts import ReadoutWeights, sparse_margins, steered_log_odds
+from headwise.methods.reward_readouts import ReadoutWeights, steered_log_odds
 from headwise.methods.reward_record import (
     reward_heads,
     reward_tensors,
@@ -31,7 +31,7 @@ from headwise.methods.reward_support import cut_prompt
 from headwise.methods.truncation import TextCutter
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.reward import Form, RewardPrompt
-from headwise.selection.sparse_readout import SparseReadout
+from headwise.selection.directions import DirectionReadout
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class RewardModel(Artifact):
     engine: Engine
     prompt: RewardPrompt
     max_text_tokens: int
-    sparse: SparseReadout | None
+    sparse: DirectionReadout | None
     steering: Steering | None
     weights: ReadoutWeights
     parameters: Mapping[str, JSON]
@@ -268,7 +268,7 @@ class RewardModel(Artifact):
             activations = self.engine.capture(
                 conversations, heads=self.sparse.heads, progress=progress
             )
-            sparse = sparse_margins(self.sparse, activations)
+            sparse = self.sparse.margins(activations)
         if self.steering is not None:
             steered = steered_log_odds(
                 self.engine, conversations, self.prompt.answers, self.steering, progress=progress

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from headwise.engines.base import Engine
-from headwise.heads import HeadActivations, Steering
-from headwise.methods.reward_support import GOOD
+from headwise.heads import Steering
+from headwise.methods.reward_support import Contrast
 from headwise.prompts.conversation import Conversation
 from headwise.selection.calibration import fit_scale
-from headwise.selection.sparse_readout import SparseReadout
 
 ReadoutName = Literal["steered", "sparse", "combined"]
 
@@ -48,12 +48,6 @@ class ReadoutWeights:
         return torch.stack(parts).sum(dim=0)
 
 
-def sparse_margins(readout: SparseReadout, activations: HeadActivations) -> Tensor:
-    """How much the sparse heads speak for the good judgement, `(n,)` float64."""
-    decisions = readout.decisions(activations)
-    return decisions[:, GOOD] - decisions[:, 1 - GOOD]
-
-
 def steered_log_odds(
     engine: Engine,
     conversations: Sequence[Conversation],
@@ -84,21 +78,29 @@ class HeldOutReadout:
 
     Args:
         values: `(n,)` float64, one a support row; NaN where a row was never held out.
-        contrasts: `(m,)` float64 differences good minus bad, taken within each fold.
+        pairs: The comparisons of good with bad rows, made within a fold only, since readouts of
+            two folds differ in scale and offset.
         labels: `(n,)` int64 right judgements.
     """
 
     values: Tensor
-    contrasts: Tensor
+    pairs: tuple[Contrast, ...]
     labels: Tensor
 
     @property
-    def accuracy(self) -> float:
-        """Share of contrasts that are right; a tie is half."""
-        if len(self.contrasts) == 0:
-            return float("nan")
-        right = (self.contrasts > 0).double() + 0.5 * (self.contrasts == 0).double()
-        return float(right.mean())
+    def contrasts(self) -> Tensor:
+        """How much higher good rows' values are than bad ones', `(m,)` float64."""
+        good = [pair.good for pair in self.pairs]
+        bad = [pair.bad for pair in self.pairs]
+        return self.values[good] - self.values[bad]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of contrasts that are right, a tie being half; None where there are none."""
+        if not self.pairs:
+            return None
+        contrasts = self.contrasts
+        return float(((contrasts > 0).double() + 0.5 * (contrasts == 0).double()).mean())
 
     @property
     def spread(self) -> float:
@@ -117,21 +119,36 @@ class HeldOutReadout:
         ]
         return sum(means) / len(means) if means else 0.0
 
+    def among(self, pairs: Iterable[Contrast]) -> HeldOutReadout:
+        """The readout with only those of its comparisons that are among some pairs."""
+        wanted = set(pairs)
+        return replace(self, pairs=tuple(pair for pair in sorted(self.pairs) if pair in wanted))
+
     def plus(self, other: HeldOutReadout) -> HeldOutReadout:
         """The sum of two readouts, each first divided by its spread."""
-        return HeldOutReadout(
-            self.values / self.spread + other.values / other.spread,
-            self.contrasts / self.spread + other.contrasts / other.spread,
-            self.labels,
-        )
+        both = self.among(other.pairs)
+        return replace(both, values=self.values / self.spread + other.values / other.spread)
 
     def scale(self) -> float:
         """The factor that turns differences into log-odds of being the better one."""
-        if len(self.contrasts) == 0:
+        contrasts = self.contrasts
+        if len(contrasts) == 0:
             return 1.0 / self.spread
-        decisions = torch.stack([self.contrasts, torch.zeros_like(self.contrasts)], dim=1)
-        return fit_scale(decisions, torch.zeros(len(self.contrasts), dtype=torch.long))
+        decisions = torch.stack([contrasts, torch.zeros_like(contrasts)], dim=1)
+        return fit_scale(decisions, torch.zeros(len(contrasts), dtype=torch.long))
+
+    def log_losses(self) -> Tensor:
+        """Log-loss of each contrast at the best scale, `(m,)` float64; less is better."""
+        return torch.nn.functional.softplus(-self.scale() * self.contrasts)
 
     def log_loss(self) -> float:
-        """Mean log-loss of the contrasts at the best scale; less is better."""
-        return float(torch.nn.functional.softplus(-self.scale() * self.contrasts).mean())
+        """Mean log-loss of the contrasts; that of a coin where there are none."""
+        return float(self.log_losses().mean()) if self.pairs else math.log(2)
+
+    def clearly_better_than(self, other: HeldOutReadout) -> bool:
+        """Whether the log-loss on the shared contrasts is lower by more than a standard error."""
+        mine, theirs = self.among(other.pairs), other.among(self.pairs)
+        if len(mine.pairs) < 2:
+            return False
+        gain = theirs.log_losses() - mine.log_losses()
+        return float(gain.mean()) > float(gain.std()) / math.sqrt(len(gain))

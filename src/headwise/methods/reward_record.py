@@ -8,12 +8,12 @@ from headwise.artifacts import ArtifactRecord
 from headwise.artifacts.fields import Fields
 from headwise.errors import ArtifactError
 from headwise.heads import HeadIndex, HeadSet, Positions, Steering
-from headwise.methods.readout_record import named_tensor, readout_from_tensors
+from headwise.methods.readout_record import named_tensor
 from headwise.methods.reward_readouts import ReadoutWeights
-from headwise.selection.sparse_readout import SparseReadout
+from headwise.selection.directions import DirectionReadout
 
 
-def reward_heads(sparse: SparseReadout | None, steering: Steering | None) -> HeadSet:
+def reward_heads(sparse: DirectionReadout | None, steering: Steering | None) -> HeadSet:
     """The sparse heads, then those that are only steered."""
     indices: list[HeadIndex] = []
     scores: list[float] = []
@@ -34,15 +34,19 @@ def steered_pairs(steering: Steering | None) -> tuple[tuple[HeadIndex, float], .
     return tuple(zip(steering.heads.indices, steering.heads.scores, strict=True))
 
 
-def reward_tensors(sparse: SparseReadout | None, steering: Steering | None) -> dict[str, Tensor]:
+def reward_tensors(sparse: DirectionReadout | None, steering: Steering | None) -> dict[str, Tensor]:
     """The learnt numbers by name."""
-    named = sparse.tensors("sparse.") if sparse else {}
+    named = {}
+    if sparse is not None:
+        named["sparse.offsets"] = sparse.offsets
+        for number, direction in enumerate(sparse.directions):
+            named[f"sparse.direction.{number}"] = direction
     for number, vector in enumerate(steering.vectors if steering else ()):
         named[f"steering.vector.{number}"] = vector
     return named
 
 
-def sparse_from_record(record: ArtifactRecord) -> SparseReadout | None:
+def sparse_from_record(record: ArtifactRecord) -> DirectionReadout | None:
     """The sparse heads of a saved reward model; None where it has none."""
     count = Fields(record.parameters, "parameters").integer("n_sparse_heads")
     if count == 0:
@@ -52,7 +56,12 @@ def sparse_from_record(record: ArtifactRecord) -> SparseReadout | None:
             f"headwise.json: 'parameters.n_sparse_heads' is {count}, but there are "
             f"{len(record.heads)} heads. Fit again, or download it again."
         )
-    return readout_from_tensors(record, record.heads.top(count), 2, "soft", "sparse.")
+    heads = record.heads.top(count)
+    directions = tuple(
+        named_tensor(record, f"sparse.direction.{number}", (record.layout.head_dim(index),))
+        for number, index in enumerate(heads)
+    )
+    return DirectionReadout(heads, directions, named_tensor(record, "sparse.offsets", (count,)))
 
 
 def steering_from_record(record: ArtifactRecord) -> Steering | None:

@@ -17,6 +17,19 @@ from headwise.prompts.reward import RewardPrompt
 GOOD, BAD = 0, 1
 
 
+@dataclass(frozen=True, order=True, slots=True)
+class Contrast:
+    """A comparison of two judged rows.
+
+    Args:
+        good: The row of the good response.
+        bad: The row of the bad one.
+    """
+
+    good: int
+    bad: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedSupport:
     """Conversations of which the right judgement is known.
@@ -53,28 +66,25 @@ class JudgedSupport:
             tuple(self.groups[i] for i in indices),
         )
 
-    def contrasts(self, values: Tensor, rows: Sequence[int]) -> Tensor:
-        """How much higher the good judgements' values are than the bad ones'.
+    def contrasts(self, rows: Sequence[int]) -> tuple[Contrast, ...]:
+        """Which rows are compared: those of one pair with each other.
 
-        Rows of one pair are compared with each other. Single judgements have no partner, so every
-        good one is compared with every bad one.
+        Single judgements have no partner, so every good one is compared with every bad one.
 
         Args:
-            values: `(len(rows),)` float64 values of some rows.
-            rows: Which rows.
+            rows: The rows among which comparisons are made.
 
         Returns:
-            `(m,)` float64 differences; positive is right.
+            The comparisons.
         """
-        by_group: dict[int, dict[int, float]] = {}
-        for value, row in zip(values.tolist(), rows, strict=True):
-            by_group.setdefault(self.groups[row], {})[int(self.labels[row])] = value
-        pairs = [g[GOOD] - g[BAD] for g in by_group.values() if len(g) == 2]
+        by_group: dict[int, dict[int, int]] = {}
+        for row in rows:
+            by_group.setdefault(self.groups[row], {})[int(self.labels[row])] = row
+        pairs = [Contrast(g[GOOD], g[BAD]) for g in by_group.values() if len(g) == 2]
         loose = [g for g in by_group.values() if len(g) == 1]
         good = [g[GOOD] for g in loose if GOOD in g]
         bad = [g[BAD] for g in loose if BAD in g]
-        pairs.extend(a - b for a in good for b in bad)
-        return torch.tensor(pairs, dtype=torch.float64)
+        return (*pairs, *(Contrast(a, b) for a in good for b in bad))
 
 
 def cut_prompt(prompt: Prompt, cutter: TextCutter) -> Prompt:

@@ -26,7 +26,7 @@ class Reinforce:
     Args:
         epochs: Steps of the search.
         masks_per_epoch: Masks drawn each epoch.
-        examples_per_epoch: Prompts each mask is tried on.
+        examples_per_epoch: Prompts (or groups of prompts, such as pairs) each mask is tried on.
         learning_rate: Of Adam.
         initial_logit: Where every head's logit starts; -1 is a probability of 0.27.
         final_masks: Masks drawn from what was learnt; the one with the lowest held-out loss wins.
@@ -43,7 +43,7 @@ class Reinforce:
     baseline, antithetic masks and several prompts an epoch are ours.
     """
 
-    epochs: int = 200
+    epochs: int = 100
     masks_per_epoch: int = 32
     examples_per_epoch: int = 1
     learning_rate: float = 0.1
@@ -79,12 +79,14 @@ class Reinforce:
         generator = torch.Generator().manual_seed(self.seed)
         logits = torch.full((engine.layout.n_heads,), self.initial_logit, requires_grad=True)
         optimizer = torch.optim.Adam([logits], lr=self.learning_rate)
-        order = _prompt_order(len(training), self.epochs * self.examples_per_epoch, self.seed)
+        groups = training.group_rows()
+        order = _shuffled_passes(len(groups), self.epochs * self.examples_per_epoch, self.seed)
         epoch_losses = []
         with progress_bar("Searching heads", self.epochs, enabled=progress) as bar:
             for epoch in range(self.epochs):
                 start = epoch * self.examples_per_epoch
-                batch = training.rows(order[start : start + self.examples_per_epoch])
+                drawn = order[start : start + self.examples_per_epoch]
+                batch = training.rows([row for group in drawn for row in groups[group]])
                 losses = self._step(engine, batch, logits, optimizer, generator)
                 epoch_losses.append(float(losses.mean()))
                 expected = float(torch.sigmoid(logits.detach()).sum())
@@ -106,7 +108,7 @@ class Reinforce:
         chosen = torch.where(masks, probabilities, 1 - probabilities)
         objective = (advantages * chosen.log().sum(dim=1)).mean()
         optimizer.zero_grad()
-        objective.backward()  # type: ignore[no-untyped-call]
+        objective.backward()
         optimizer.step()
         return losses
 
@@ -174,9 +176,9 @@ def heads_of_mask(layout: HeadLayout, mask: Tensor, scores: Tensor) -> HeadSet:
     return HeadSet(tuple(index for _, index in rows), tuple(-score for score, _ in rows))
 
 
-def _prompt_order(n_prompts: int, n_draws: int, seed: int) -> list[int]:
-    """Shuffled passes over the prompts, so that every prompt is seen equally often."""
+def _shuffled_passes(n_groups: int, n_draws: int, seed: int) -> list[int]:
+    """Shuffled passes over the groups, so that each is seen equally often."""
     random = np.random.default_rng(seed)
-    passes = -(-n_draws // n_prompts)
-    order = np.concatenate([random.permutation(n_prompts) for _ in range(passes)])
+    passes = -(-n_draws // n_groups)
+    order = np.concatenate([random.permutation(n_groups) for _ in range(passes)])
     return [int(number) for number in order[:n_draws]]

@@ -25,6 +25,8 @@ class SearchTask:
         target_tokens: How many tokens of a target count; None for all.
         among: Where given, a target's first token competes with these continuations only, instead
             of the whole vocabulary.
+        groups: Prompts that are always tried together, such as both responses of a pair; each
+            prompt on its own where None.
 
     Raises:
         InputError: No prompts, or another number of targets.
@@ -35,6 +37,7 @@ class SearchTask:
     vectors: HeadVectors
     target_tokens: int | None = 1
     among: tuple[str, ...] | None = None
+    groups: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.conversations or len(self.conversations) != len(self.targets):
@@ -42,6 +45,8 @@ class SearchTask:
                 f"A head search needs prompts with a target each; got {len(self.conversations)} "
                 f"prompts and {len(self.targets)} targets."
             )
+        if self.groups is not None and len(self.groups) != len(self.conversations):
+            raise InputError("A head search with groups needs one group a prompt.")
 
     def __len__(self) -> int:
         return len(self.conversations)
@@ -54,7 +59,17 @@ class SearchTask:
             self.vectors,
             self.target_tokens,
             self.among,
+            None if self.groups is None else tuple(self.groups[i] for i in indices),
         )
+
+    def group_rows(self) -> list[list[int]]:
+        """The rows of each group, in order of appearance."""
+        if self.groups is None:
+            return [[row] for row in range(len(self))]
+        rows: dict[int, list[int]] = {}
+        for row, group in enumerate(self.groups):
+            rows.setdefault(group, []).append(row)
+        return list(rows.values())
 
 
 @dataclass(frozen=True, slots=True)

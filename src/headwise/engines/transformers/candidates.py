@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.tokens import PromptEncoder
+from headwise.errors import InputError
 from headwise.prompts.conversation import Conversation
 
 
@@ -61,3 +62,29 @@ def plan_candidates(
         requests.append(Request(ids + continuation[:-1], spots))
         wanted.append([(token,) for token in continuation])
     return CandidatePlan(tuple(requests), tuple(wanted), tuple(places))
+
+
+def competing_tokens(
+    encoder: PromptEncoder, conversation: Conversation, among: Sequence[str]
+) -> tuple[int, ...]:
+    """The distinct first tokens of continuations that compete with one another.
+
+    Args:
+        encoder: The model's tokenizer.
+        conversation: The prompt.
+        among: Continuations.
+
+    Returns:
+        Token ids, two at least, in the order of the continuations.
+
+    Raises:
+        InputError: All continuations begin with the same token, so that nothing competes.
+    """
+    firsts = tuple(dict.fromkeys(encoder.encode_target(conversation, a)[0] for a in among))
+    if len(firsts) < 2:
+        shown = ", ".join(repr(text) for text in list(among)[:5])
+        raise InputError(
+            f"All of {len(among)} continuations ({shown}) begin with the same token, so nothing "
+            "competes; give continuations that differ in their first token, or no among."
+        )
+    return firsts

@@ -11,13 +11,22 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from headwise.engines.base import ModelFingerprint, Sampling, TruncatedText
 from headwise.engines.transformers.batching import Request
-from headwise.engines.transformers.candidates import plan_candidates
+from headwise.engines.transformers.candidates import competing_tokens, plan_candidates
+from headwise.engines.transformers.checks import (
+    check_heads,
+    check_masks,
+    check_paired,
+    check_steering,
+)
 from headwise.engines.transformers.fingerprint import fingerprint_of
 from headwise.engines.transformers.forward import FrozenModel, logprobs_at_spots, read_heads
 from headwise.engines.transformers.generation import generate_texts
 from headwise.engines.transformers.locate import layout_of, locate_heads
-from headwise.engines.transformers.masks import Strategy, Variants, choose_strategy, variant_losses
+from headwise.engines.transformers.masks import Variants, variant_losses
+from headwise.engines.transformers.modes import evaluation_mode
 from headwise.engines.transformers.prefixes import PrefixStore, supports_prefixes
+from headwise.engines.transformers.sampling import check_sampling
+from headwise.engines.transformers.strategy import StrategyChooser
 from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.engines.transformers.verify import verify_heads
 from headwise.errors import InputError
@@ -33,11 +42,13 @@ PREFIX_BYTES = 2 * 1024**3
 class TransformersEngine:
     """Reads and steers a transformers model; see `headwise.engines.base.Engine`.
 
-    The model, its tokenizer and their configuration are left as they were: the engine only adds
-    hooks for the duration of a call.
+    The model, its tokenizer and their configuration are left as they were. For the duration of a
+    call only, the engine adds hooks, puts the model into evaluation mode, and in `generate` sets
+    the model's own generation settings aside but for its special tokens. So one model serves one
+    call at a time.
 
     Args:
-        model: A causal language model; it is put into evaluation mode.
+        model: A causal language model, in any mode.
         tokenizer: Its tokenizer.
         model_id: The name artifacts remember it by.
         revision: Its commit or tag, where known.
@@ -62,7 +73,6 @@ class TransformersEngine:
         chat_template: dict[str, Any] | None = None,
         verify_layout: bool = True,
     ) -> None:
-        model.eval()
         self.model = model
         self.tokenizer = tokenizer
         located = locate_heads(model)
@@ -79,7 +89,7 @@ class TransformersEngine:
             model, self._layout, model_id, revision, self._encoder.template_hash
         )
         self._prefixes = PrefixStore(model, prefix_bytes)
-        self._strategies: dict[int, Strategy] = {}
+        self._strategies = StrategyChooser(self._frozen)
 
     def __repr__(self) -> str:
         return (
@@ -106,13 +116,15 @@ class TransformersEngine:
         progress: bool = False,
     ) -> HeadActivations:
         """Last-token head outputs; see `Engine.capture`."""
+        check_heads(self._layout, heads)
         layout = self._layout if heads is None else self._layout.restricted_to(heads.layers)
         layers = tuple(entry.layer for entry in layout.layers)
         requests = [Request.last_token(self._encoder.encode(c)) for c in conversations]
         if not requests:
             empty = tuple(torch.empty(0, e.n_heads, e.head_dim) for e in layout.layers)
             return HeadActivations(layout, empty)
-        values = read_heads(self._frozen, requests, layers, progress=progress)
+        with evaluation_mode(self.model):
+            values = read_heads(self._frozen, requests, layers, progress=progress)
         activations = HeadActivations(layout, tuple(values))
         activations.check_finite()
         return activations
@@ -128,6 +140,7 @@ class TransformersEngine:
         """Log-probability of each candidate continuation; see `Engine.token_logprobs`."""
         if not candidates:
             raise InputError("token_logprobs needs one candidate at least.")
+        check_steering(self._layout, steering)
         requests: list[Request] = []
         wanted: list[list[tuple[int, ...]]] = []
         places: list[list[tuple[int, int]]] = []
@@ -136,7 +149,8 @@ class TransformersEngine:
             places.append([(len(requests) + number, column) for number, column in plan.places])
             requests.extend(plan.requests)
             wanted.extend(plan.wanted)
-        found = logprobs_at_spots(self._frozen, requests, wanted, steering, progress=progress)
+        with evaluation_mode(self.model):
+            found = logprobs_at_spots(self._frozen, requests, wanted, steering, progress=progress)
         result = torch.empty(len(conversations), len(candidates), dtype=torch.float64)
         for row, columns in enumerate(places):
             for candidate, (number, column) in enumerate(columns):
@@ -156,17 +170,22 @@ class TransformersEngine:
         progress: bool = False,
     ) -> Tensor:
         """Losses of many steered variants; see `Engine.mask_losses`."""
-        self._check_masks(conversations, targets, vectors, masks, target_tokens, among)
+        check_paired(len(conversations), len(targets))
+        check_masks(self._layout, targets, vectors, masks, target_tokens, among)
+        # All of them first: one that is refused must not cost the losses of those before it.
+        everything = [
+            self._variants(conversation, target, vectors, masks, target_tokens, among)
+            for conversation, target in zip(conversations, targets, strict=True)
+        ]
         losses = torch.empty(len(masks), len(conversations))
-        with progress_bar("Steering variants", len(targets), enabled=progress) as bar:
-            for column, (conversation, target) in enumerate(
-                zip(conversations, targets, strict=True)
-            ):
-                ids = self._encoder.encode(conversation)
-                wanted = self._encoder.encode_target(conversation, target)[:target_tokens]
-                rivals = [self._encoder.encode_target(conversation, a)[0] for a in among or ()]
-                strategy = self._strategy(len(ids) + len(wanted))
-                variants = Variants(tuple(ids), tuple(wanted), vectors, masks, tuple(rivals))
+        if not len(masks):
+            return losses
+        with (
+            evaluation_mode(self.model),
+            progress_bar("Steering variants", len(targets), enabled=progress) as bar,
+        ):
+            for column, variants in enumerate(everything):
+                strategy = self._strategies.choose(len(variants.ids) + len(variants.target))
                 losses[:, column] = variant_losses(self._frozen, self._prefixes, variants, strategy)
                 bar.advance()
         return losses
@@ -180,15 +199,14 @@ class TransformersEngine:
         progress: bool = False,
     ) -> list[str]:
         """The model's answers; see `Engine.generate`."""
+        sampling = sampling or Sampling()
+        check_sampling(sampling)
+        check_steering(self._layout, steering)
         prompts = [self._encoder.encode(conversation) for conversation in conversations]
-        return generate_texts(
-            self._frozen,
-            self._encoder,
-            prompts,
-            sampling or Sampling(),
-            steering,
-            progress=progress,
-        )
+        with evaluation_mode(self.model):
+            return generate_texts(
+                self._frozen, self._encoder, prompts, sampling, steering, progress=progress
+            )
 
     def truncate(self, text: str, max_tokens: int) -> TruncatedText:
         """Cuts a text to a token budget; see `Engine.truncate`."""
@@ -198,35 +216,16 @@ class TransformersEngine:
         """Frees the keys and values that `mask_losses` keeps."""
         self._prefixes.clear()
 
-    def _strategy(self, length: int) -> Strategy:
-        # Up to a power of two, so that the trial is made once for similar lengths.
-        rounded = 1 << max(length - 1, 1).bit_length()
-        if rounded not in self._strategies:
-            self._strategies[rounded] = choose_strategy(self._frozen, rounded)
-        return self._strategies[rounded]
-
-    def _check_masks(
+    def _variants(
         self,
-        conversations: Sequence[Conversation],
-        targets: Sequence[str],
+        conversation: Conversation,
+        target: str,
         vectors: HeadVectors,
         masks: Tensor,
         target_tokens: int | None,
         among: Sequence[str] | None,
-    ) -> None:
-        if len(conversations) != len(targets):
-            raise InputError(
-                f"mask_losses needs one target a conversation; got {len(conversations)} "
-                f"conversations and {len(targets)} targets."
-            )
-        if vectors.layout != self._layout:
-            raise InputError("mask_losses needs a vector for every head of this model's layout.")
-        if masks.ndim != 2 or masks.shape[1] != self._layout.n_heads or masks.dtype != torch.bool:
-            raise InputError(
-                f"masks must be a bool tensor (S, {self._layout.n_heads}); got {masks.dtype} "
-                f"{tuple(masks.shape)}."
-            )
-        if target_tokens is not None and target_tokens < 1:
-            raise InputError(f"target_tokens is at least 1, or None for all; got {target_tokens}.")
-        if among is not None and (target_tokens != 1 or not set(targets) <= set(among)):
-            raise InputError("among needs target_tokens=1, and every target must be among them.")
+    ) -> Variants:
+        ids = tuple(self._encoder.encode(conversation))
+        wanted = self._encoder.encode_target(conversation, target)[:target_tokens]
+        rivals = () if among is None else competing_tokens(self._encoder, conversation, among)
+        return Variants(ids, wanted, vectors, masks, rivals)

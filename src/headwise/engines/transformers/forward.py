@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class FrozenModel:
     """A loaded model and what the engine knows about running it.
 
     Args:
-        model: The model, in evaluation mode.
+        model: The model; whoever runs it puts it into evaluation mode.
         located: Its layers with heads.
         token_budget: Padded tokens a batch may have.
         pad_id: What padding is filled with.
@@ -103,7 +103,7 @@ def read_heads(
     for planned in _planned(frozen, requests, progress, "Reading heads"):
         reader = HeadReader(located)
         with installed(reader.hooks(planned.batch.spots)), suppress(StopForward):
-            _run(frozen.model.base_model, frozen, planned)
+            frozen.model.base_model(**_inputs(frozen, planned))
         rows = torch.tensor(planned.batch.rows)
         for result, part in zip(results, reader.collect(), strict=True):
             result[rows] = part
@@ -141,7 +141,7 @@ def logprobs_at_spots(
             where = _steered_positions(requests, batch, steering)
             hooks.update(steering_hooks(steering, frozen.located, where))
         with installed(hooks):
-            logits = _run(frozen.model, frozen, planned).logits[0].float()
+            logits: Tensor = frozen.model(**_inputs(frozen, planned)).logits[0].float()
         normaliser = logits.logsumexp(dim=-1)
         spot = 0
         for row in batch.rows:
@@ -152,12 +152,13 @@ def logprobs_at_spots(
     return results
 
 
-def _run(module: Callable[..., object], frozen: FrozenModel, planned: _Planned):  # type: ignore[no-untyped-def]
+def _inputs(frozen: FrozenModel, planned: _Planned) -> dict[str, object]:
+    """What the model is called with for one batch."""
     input_ids = planned.batch.input_ids.to(frozen.model.device)
     if planned.prefix is None:
-        return module(input_ids=input_ids, use_cache=False)
+        return {"input_ids": input_ids, "use_cache": False}
     cache = planned.prefix.cache(len(input_ids))
-    return module(input_ids=input_ids, past_key_values=cache, use_cache=True)
+    return {"input_ids": input_ids, "past_key_values": cache, "use_cache": True}
 
 
 def _gather_hook(spots: TokenPositions) -> PreHook:

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import GenerationConfig
+from transformers import (
+    GenerationConfig,
+    PreTrainedModel,
+    StoppingCriteriaList,
+    StopStringCriteria,
+)
 
 from headwise.engines.base import Sampling
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
+from headwise.engines.transformers.sampling import row_seeds, sampling_processors
 from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.heads import Steering
 from headwise.progress import progress_bar
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    ids: Sequence[int]
+    seed: int
 
 
 @torch.no_grad()
@@ -30,6 +44,9 @@ def generate_texts(
 ) -> list[str]:
     """Generates a continuation of every prompt.
 
+    Of the model's own generation settings only the token ids count: a penalty or a beam search
+    that comes with a checkpoint would make answers depend on more than the arguments here.
+
     Args:
         frozen: The model.
         encoder: Its tokenizer, for stop strings and decoding.
@@ -41,17 +58,22 @@ def generate_texts(
     Returns:
         `n` texts.
     """
+    everyone = [
+        _Row(*pair) for pair in zip(prompts, row_seeds(sampling.seed, prompts), strict=True)
+    ]
     order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
     texts = [""] * len(prompts)
-    with progress_bar("Generating", len(prompts), enabled=progress) as bar, _seeded(sampling):
+    with (
+        progress_bar("Generating", len(prompts), enabled=progress) as bar,
+        _own_settings_aside(frozen.model, frozen.pad_id),
+    ):
         start = 0
         while start < len(order):
             longest = len(prompts[order[start]]) + sampling.max_new_tokens
             rows = order[start : start + max(1, frozen.token_budget // longest)]
-            batch = [prompts[row] for row in rows]
-            for row, text in zip(
-                rows, _one_batch(frozen, encoder, batch, sampling, steering), strict=True
-            ):
+            batch = [everyone[row] for row in rows]
+            said = _one_batch(frozen, encoder, batch, sampling, steering)
+            for row, text in zip(rows, said, strict=True):
                 texts[row] = text
             start += len(rows)
             bar.advance(len(rows))
@@ -59,59 +81,82 @@ def generate_texts(
 
 
 @contextmanager
-def _seeded(sampling: Sampling) -> Iterator[None]:
-    """Seeds the sampling and gives the caller's random state back."""
-    if sampling.temperature <= 0:
+def _own_settings_aside(model: PreTrainedModel, pad_id: int) -> Iterator[None]:
+    """Leaves of the model's generation settings its special tokens, until the block ends.
+
+    transformers fills every setting that a call leaves at None from the model's own, and for many
+    None is the only neutral value.
+    """
+    own = model.generation_config
+    model.generation_config = GenerationConfig(
+        eos_token_id=getattr(own, "eos_token_id", None),
+        bos_token_id=getattr(own, "bos_token_id", None),
+        pad_token_id=pad_id,
+    )
+    try:
         yield
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(sampling.seed)
-        yield
+    finally:
+        model.generation_config = own
 
 
 def _one_batch(
     frozen: FrozenModel,
     encoder: PromptEncoder,
-    prompts: Sequence[Sequence[int]],
+    rows: Sequence[_Row],
     sampling: Sampling,
     steering: Steering | None,
 ) -> list[str]:
-    longest = max(map(len, prompts))
-    input_ids = torch.full((len(prompts), longest), frozen.pad_id, dtype=torch.long)
+    device = frozen.model.device
+    longest = max(len(row.ids) for row in rows)
+    input_ids = torch.full((len(rows), longest), frozen.pad_id, dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
-    for row, ids in enumerate(prompts):
-        input_ids[row, longest - len(ids) :] = torch.tensor(list(ids))
-        attention_mask[row, longest - len(ids) :] = 1
+    for number, row in enumerate(rows):
+        input_ids[number, longest - len(row.ids) :] = torch.tensor(list(row.ids))
+        attention_mask[number, longest - len(row.ids) :] = 1
     hooks: dict[nn.Module, PreHook] = {}
     if steering is not None and len(steering.heads):
-        hooks = generation_hooks(steering, frozen.located)
-    device = frozen.model.device
+        hooks = generation_hooks(steering, frozen.located, longest)
+    stopping = StoppingCriteriaList()
+    if sampling.stop:
+        stopping.append(_StopStrings(encoder.tokenizer, list(sampling.stop), longest))
+    model: Any = frozen.model
     with installed(hooks):
-        generate: Callable[..., Tensor] = frozen.model.generate  # type: ignore[assignment]
-        output = generate(
+        output: Tensor = model.generate(
             input_ids=input_ids.to(device),
             attention_mask=attention_mask.to(device),
-            generation_config=_generation_config(frozen, sampling),
-            tokenizer=encoder.tokenizer if sampling.stop else None,
+            generation_config=GenerationConfig(
+                max_new_tokens=sampling.max_new_tokens, do_sample=False
+            ),
+            logits_processor=sampling_processors(sampling, [row.seed for row in rows], device),
+            stopping_criteria=stopping,
         )
-    return [
-        _cut_at_stop(encoder.decode(row.tolist()), sampling.stop) for row in output[:, longest:]
-    ]
+    ends = _end_ids(frozen.model)
+    said = [_up_to_the_end(ids, ends) for ids in output[:, longest:].tolist()]
+    return [_cut_at_stop(encoder.decode(ids), sampling.stop) for ids in said]
 
 
-def _generation_config(frozen: FrozenModel, sampling: Sampling) -> GenerationConfig:
-    own = frozen.model.generation_config
-    return GenerationConfig(
-        max_new_tokens=sampling.max_new_tokens,
-        do_sample=sampling.temperature > 0,
-        temperature=sampling.temperature if sampling.temperature > 0 else None,
-        top_p=sampling.top_p if sampling.temperature > 0 else None,
-        top_k=0 if sampling.temperature > 0 else None,
-        stop_strings=list(sampling.stop) or None,
-        eos_token_id=own.eos_token_id if own is not None else None,
-        bos_token_id=own.bos_token_id if own is not None else None,
-        pad_token_id=frozen.pad_id,
-    )
+class _StopStrings(StopStringCriteria):
+    """Looks for stop strings in what was generated, not across the end of the prompt."""
+
+    def __init__(self, tokenizer: Any, stop_strings: list[str], prompt_length: int) -> None:
+        super().__init__(tokenizer, stop_strings)
+        self._prompt_length = prompt_length
+
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        return super().__call__(input_ids[:, self._prompt_length :], scores, **kwargs)
+
+
+def _end_ids(model: PreTrainedModel) -> frozenset[int]:
+    ends = getattr(model.generation_config, "eos_token_id", None)
+    if ends is None:
+        return frozenset()
+    return frozenset([ends] if isinstance(ends, int) else ends)
+
+
+def _up_to_the_end(ids: list[int], ends: frozenset[int]) -> list[int]:
+    # What follows is padding, which need not be a special token.
+    end = next((place for place, token in enumerate(ids) if token in ends), len(ids))
+    return ids[: end + 1]
 
 
 def _cut_at_stop(text: str, stop: tuple[str, ...]) -> str:
@@ -120,41 +165,44 @@ def _cut_at_stop(text: str, stop: tuple[str, ...]) -> str:
 
 
 def generation_hooks(
-    steering: Steering, located: tuple[LocatedLayer, ...]
+    steering: Steering, located: tuple[LocatedLayer, ...], prompt_length: int
 ) -> dict[nn.Module, PreHook]:
     """Hooks that steer the last token of each pass of a generation that pads on the left.
 
     Args:
-        steering: What to put where; with positions "prompt" only the first pass is steered.
+        steering: What to put where; with positions "prompt" only the prompt's last token.
         located: The model's layers.
+        prompt_length: Tokens of the padded prompts.
 
     Returns:
-        One hook for each steered layer, for one generation only: they count passes.
+        One hook for each steered layer, for one generation only: they count tokens.
     """
     layers = {entry.layer: entry for entry in located}
     return {
-        layers[number].projection: _last_token_hook(steering, layers[number], heads, vectors)
+        layers[number].projection: _last_token_hook(
+            steering, layers[number], heads, vectors, prompt_length
+        )
         for number, (heads, vectors) in steering.by_layer().items()
     }
 
 
 def _last_token_hook(
-    steering: Steering, entry: LocatedLayer, heads: Tensor, vectors: Tensor
+    steering: Steering, entry: LocatedLayer, heads: Tensor, vectors: Tensor, prompt_length: int
 ) -> PreHook:
-    passes = 0
+    seen = 0
     ready: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-        nonlocal passes
-        passes += 1
-        if passes > 1 and steering.positions == "prompt":
-            return None
+        nonlocal seen
         inputs = args[0]
+        seen += inputs.shape[-2]
+        # Tokens are counted, not passes: a prompt may be run in pieces.
+        within_prompt = seen < prompt_length
+        if within_prompt or (seen > prompt_length and steering.positions == "prompt"):
+            return None
         if inputs.device not in ready:
-            ready[inputs.device] = (
-                heads.to(inputs.device),
-                vectors.to(inputs.device, inputs.dtype),
-            )
+            put = vectors.to(inputs.device, inputs.dtype)
+            ready[inputs.device] = heads.to(inputs.device), put
         numbers, put = ready[inputs.device]
         edited = inputs.clone()
         last = edited.view(*inputs.shape[:-1], entry.n_heads, entry.head_dim)[:, -1]

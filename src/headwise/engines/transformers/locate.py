@@ -164,8 +164,9 @@ def _head_count(attention: nn.Module, config: Any, layer: int, path: str) -> int
 
 def _input_width(projection: nn.Module, path: str) -> int:
     if type(projection).__name__ == "Conv1D":  # GPT-2's layer keeps its weight transposed.
-        return int(projection.nx)  # type: ignore[arg-type]
-    width = getattr(projection, "in_features", None)
+        width = getattr(projection, "nx", None)
+    else:
+        width = getattr(projection, "in_features", None)
     if isinstance(width, int):
         return width
     raise LayoutError(

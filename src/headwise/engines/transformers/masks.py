@@ -5,7 +5,7 @@ everything before never change. They are computed once; the S variants then run 
 queries over that one prefix: a step of S tokens at one position, each of which sees the prefix and
 itself. Where a model cannot (sliding windows shorter than the prompt, ALiBi, kernels without free
 masks), the variants run as a batch over the expanded prefix; where its past is no keys and values,
-as whole sequences. The engine finds out by trying: see `choose_strategy`.
+as whole sequences. The engine finds out by trying: see `strategy.StrategyChooser`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from torch import Tensor
 
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.hooks import installed, mask_hooks
-from headwise.engines.transformers.locate import layout_of
 from headwise.engines.transformers.prefixes import PrefixStates, PrefixStore
 from headwise.heads import HeadVectors
 
 Strategy = Literal["parallel", "expanded", "whole"]
-_TOLERANCE = 2e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +33,8 @@ class Variants:
         target: The target's tokens, `m` of them.
         vectors: Replacement vectors for all heads.
         masks: `(S, H)` bool.
-        rivals: The tokens the target competes with; empty for the whole vocabulary.
+        rivals: The distinct tokens the target competes with, itself among them; empty for the
+            whole vocabulary.
     """
 
     ids: tuple[int, ...]
@@ -81,6 +80,8 @@ def variant_losses(
     Returns:
         `(S,)` float32 CPU, each the mean over the target's tokens.
     """
+    if not len(variants.masks):
+        return torch.empty(0)
     whole = strategy == "whole" or len(variants.ids) < 2
     length = len(variants.ids) + len(variants.target) if whole else len(variants.target)
     rows = max(1, frozen.token_budget // length)
@@ -136,59 +137,3 @@ def _whole_sequences(frozen: FrozenModel, variants: Variants) -> Tensor:
     with installed(mask_hooks(variants.vectors, frozen.located, by_token)):
         output = frozen.model(input_ids=input_ids, use_cache=False, logits_to_keep=m)
     return variants.losses(output.logits)
-
-
-@torch.no_grad()
-def choose_strategy(frozen: FrozenModel, prompt_length: int) -> Strategy:
-    """The fastest strategy that gives this model's losses right, found by trying each.
-
-    Args:
-        frozen: The model.
-        prompt_length: Tokens of the longest prompt; windows shorter than it rule out parallel
-            queries.
-
-    Returns:
-        The strategy.
-    """
-    if not frozen.shares_prefixes:
-        return "whole"
-    generator = torch.Generator().manual_seed(0)
-    vocabulary = int(frozen.model.config.get_text_config(decoder=True).vocab_size)
-    length = min(prompt_length, 24)
-    ids = tuple(torch.randint(vocabulary, (max(length, 2),), generator=generator).tolist())
-    target = tuple(torch.randint(vocabulary, (2,), generator=generator).tolist())
-    n_heads = sum(entry.n_heads for entry in frozen.located)
-    masks = torch.rand(3, n_heads, generator=generator) < 0.3
-    variants = Variants(ids, target, _random_vectors(frozen, generator), masks)
-    expected = _whole_sequences(frozen, variants)
-    candidates: tuple[Strategy, ...] = ("parallel", "expanded")
-    if prompt_length + 2 > _shortest_window(frozen):
-        candidates = ("expanded",)
-    for strategy in candidates:
-        try:
-            store = PrefixStore(frozen.model, byte_budget=0)
-            found = variant_losses(frozen, store, variants, strategy)
-        except (RuntimeError, ValueError, TypeError, NotImplementedError):
-            continue
-        if torch.allclose(found, expected, rtol=_relative_tolerance(frozen), atol=_TOLERANCE):
-            return strategy
-    return "whole"
-
-
-def _relative_tolerance(frozen: FrozenModel) -> float:
-    return _TOLERANCE if frozen.model.dtype == torch.float32 else 5e-2
-
-
-def _shortest_window(frozen: FrozenModel) -> float:
-    config = frozen.model.config.get_text_config(decoder=True)
-    window = getattr(config, "sliding_window", None)
-    return float(window) if isinstance(window, int) and window > 0 else float("inf")
-
-
-def _random_vectors(frozen: FrozenModel, generator: torch.Generator) -> HeadVectors:
-    layout = layout_of(frozen.located)
-    values = tuple(
-        torch.randn(entry.n_heads, entry.head_dim, generator=generator) * 0.1
-        for entry in layout.layers
-    )
-    return HeadVectors(layout, values)

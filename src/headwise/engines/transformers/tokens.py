@@ -16,6 +16,7 @@ from headwise.prompts.conversation import Conversation
 _BOUNDARY_CHARACTERS = 64
 _ZERO_WIDTH_SPACE = "\u200b"
 _CUT = " [...] "
+_CUT_CHARACTER = "\ufffd"
 _ROLE_TITLES = {"system": "System", "user": "User", "assistant": "Assistant"}
 
 
@@ -113,16 +114,35 @@ class PromptEncoder:
         """See `Engine.truncate`."""
         if max_tokens < 8:
             raise InputError(f"max_tokens must be 8 at least; got {max_tokens}.")
-        if len(text) <= max_tokens:
-            return TruncatedText(text, 0)
-        encoding = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        offsets = encoding["offset_mapping"]
+        if getattr(self.tokenizer, "is_fast", False):
+            return self._truncate_by_offsets(text, max_tokens)
+        return self._truncate_by_decoding(text, max_tokens)
+
+    def _truncate_by_offsets(self, text: str, max_tokens: int) -> TruncatedText:
+        offsets = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )["offset_mapping"]
+        n_head = _head_tokens(max_tokens)
         if len(offsets) <= max_tokens:
             return TruncatedText(text, 0)
-        head = (max_tokens * 3) // 4
-        tail = max_tokens - head
-        kept = text[: offsets[head - 1][1]] + _CUT + text[offsets[-tail][0] :]
+        head_end, tail_start = offsets[n_head - 1][1], offsets[n_head - max_tokens][0]
+        # A character of several tokens is kept whole; one may then reach over the whole gap.
+        if head_end >= tail_start:
+            return TruncatedText(text, 0)
+        kept = text[:head_end] + _CUT + text[tail_start:]
         return TruncatedText(kept, len(offsets) - max_tokens)
+
+    def _truncate_by_decoding(self, text: str, max_tokens: int) -> TruncatedText:
+        """For tokenizers written in Python, which do not say where in the text a token is."""
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        n_head = _head_tokens(max_tokens)
+        if len(ids) <= max_tokens:
+            return TruncatedText(text, 0)
+        pieces = (ids[:n_head], ids[n_head - max_tokens :])
+        head, tail = (str(self.tokenizer.decode(piece)) for piece in pieces)
+        # A character cut in two decodes to a mark of its own.
+        kept = head.rstrip(_CUT_CHARACTER) + _CUT + tail.lstrip(_CUT_CHARACTER)
+        return TruncatedText(kept, len(ids) - max_tokens)
 
     def decode(self, ids: list[int]) -> str:
         """Text of generated tokens, without special tokens."""
@@ -135,3 +155,8 @@ class PromptEncoder:
             if token is not None:
                 return int(token)
         raise EngineError("The tokenizer has no token at all.")
+
+
+def _head_tokens(max_tokens: int) -> int:
+    """How many of the tokens that are kept are the text's first."""
+    return max_tokens * 3 // 4

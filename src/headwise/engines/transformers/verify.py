@@ -9,12 +9,18 @@ parallel to one another.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from headwise.engines.transformers.hooks import PreHook
 from headwise.engines.transformers.locate import LocatedLayer
+from headwise.engines.transformers.modes import evaluation_mode
 from headwise.errors import LayoutError
+
+PostHook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
 
 _PARALLEL = 0.99
 
@@ -40,7 +46,8 @@ def verify_heads(model: PreTrainedModel, located: tuple[LocatedLayer, ...]) -> N
             handles.append(value.register_forward_hook(_keep_output(values, entry.layer)))
     try:
         token = torch.tensor([[_ordinary_token(model)]], device=model.device)
-        model.base_model(input_ids=token, use_cache=False)
+        with evaluation_mode(model):
+            model.base_model(input_ids=token, use_cache=False)
     finally:
         for handle in handles:
             handle.remove()
@@ -48,14 +55,14 @@ def verify_heads(model: PreTrainedModel, located: tuple[LocatedLayer, ...]) -> N
         _check_layer(entry, seen.get(entry.layer), values.get(entry.layer))
 
 
-def _keep_input(store: dict[int, Tensor], layer: int):  # type: ignore[no-untyped-def]
+def _keep_input(store: dict[int, Tensor], layer: int) -> PreHook:
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
         store[layer] = args[0].detach().float().cpu()
 
     return hook
 
 
-def _keep_output(store: dict[int, Tensor], layer: int):  # type: ignore[no-untyped-def]
+def _keep_output(store: dict[int, Tensor], layer: int) -> PostHook:
     def hook(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         store[layer] = output.detach().float().cpu()
 

@@ -1,0 +1,98 @@
+"""The console script `headwise`: which commands there are."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from headwise import __version__
+from headwise.cli.fit_classifier import fit_classifier
+from headwise.cli.fit_reward import fit_reward
+from headwise.cli.guard import GuardedCommand
+from headwise.cli.inspect import inspect
+from headwise.cli.predict import predict
+from headwise.cli.score import score
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="headwise",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings=_SETTINGS,
+)
+fit = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings=_SETTINGS,
+    help="Fit a classifier or a reward model on a few examples.",
+)
+app.add_typer(fit, name="fit")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"headwise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def headwise(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    traceback: Annotated[
+        bool,
+        typer.Option(
+            "--traceback",
+            envvar="HEADWISE_TRACEBACK",
+            help="Show Python's traceback where a command fails.",
+        ),
+    ] = False,
+) -> None:
+    """Few-shot classifiers and reward models from the attention heads of a frozen language model.
+
+    Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 bad usage or
+    bad input, 130 interrupted.
+    """
+
+
+def _add(to: typer.Typer, name: str, command: object, example: str) -> None:
+    to.command(name, cls=GuardedCommand, epilog=f"Example: `{example}`")(command)  # type: ignore[type-var]
+
+
+_add(
+    fit,
+    "classifier",
+    fit_classifier,
+    'headwise fit classifier train.jsonl -o topics --instruction "Message: {text}\\nIts topic?"',
+)
+_add(
+    fit,
+    "reward",
+    fit_reward,
+    'headwise fit reward pairs.jsonl -o judge --criterion "The answer is correct."',
+)
+_add(app, "predict", predict, "headwise predict topics new.jsonl -o predicted.jsonl")
+_add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
+_add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
+
+
+def demo() -> None:
+    """See headwise at work on data that ships with it."""
+    import_module("headwise.cli.demo").demo()
+
+
+_add(app, "demo", demo, "headwise demo")
+
+
+def run() -> None:
+    """Runs the command line: the console script, and `python -m headwise`."""
+    app(prog_name="headwise")

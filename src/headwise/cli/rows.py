@@ -1,0 +1,161 @@
+"""Where the rows of `predict` and `score` go, and by what a job knows its own unfinished output."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from headwise.cli.console import tell
+from headwise.cli.inputs import Line, Lines, require_jsonl_name
+from headwise.errors import InputError
+from headwise.jobs import (
+    JobReport,
+    ResumableRows,
+    Row,
+    encode_rows,
+    stream_rows,
+)
+
+if TYPE_CHECKING:
+    from headwise.artifacts import ArtifactRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where rows go.
+
+    Args:
+        out: A file; None for stdout.
+        overwrite: Whether to replace what the file holds.
+    """
+
+    out: Path | None
+    overwrite: bool
+
+    @classmethod
+    def checked(cls, out: Path | None, source: str, *, overwrite: bool, json: bool) -> Target:
+        """Reads `--out`.
+
+        Args:
+            out: What was given.
+            source: The input, which must not be written over.
+            overwrite: Whether to replace what is there.
+            json: Whether the figures go to stdout.
+
+        Returns:
+            The target.
+
+        Raises:
+            InputError: Rows and figures would both go to stdout, or the rows to the input, or the
+                file is named as what it will not be.
+        """
+        if out is None or str(out) == "-":
+            if json:
+                raise InputError(
+                    "--json prints the figures on stdout, so the rows need a file: -o OUT."
+                )
+            return cls(None, overwrite)
+        require_jsonl_name(str(out))
+        if out.is_dir():
+            raise InputError(f"{out} is a folder; name a file for the rows.")
+        if source != "-" and out.is_file() and Path(source).exists() and out.samefile(source):
+            raise InputError(f"{out} is the input itself; name another file for the output.")
+        return cls(out, overwrite)
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the rows go to a file, rather than to a pipe, a terminal or a device."""
+        return self.out is not None and (self.out.is_file() or not self.out.exists())
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The rows of a command, once they are written.
+
+    Args:
+        report: How it went.
+        rows: All rows, those of earlier runs included; may be gone through once.
+    """
+
+    report: JobReport
+    rows: Iterable[Row]
+
+
+def write_rows(
+    target: Target,
+    lines: Lines[T],
+    gains: Callable[[Sequence[T]], Sequence[Row]],
+    identity: Mapping[str, str],
+    *,
+    spans: Sequence[range] | None = None,
+    description: str = "",
+) -> Written:
+    """Computes what rows gain, and writes the rows.
+
+    Args:
+        target: Where to.
+        lines: The rows of the input.
+        gains: Makes the columns that some rows gain.
+        identity: What makes two jobs the same.
+        spans: The chunks; all of one size where None.
+        description: What to call the work in a progress bar; none where empty.
+
+    Returns:
+        The rows.
+
+    Raises:
+        InputError: The file holds anything but unfinished rows of this job.
+        OSError: The rows cannot be written.
+    """
+    gained: list[Row] = []
+
+    def compute(chunk: Sequence[Line[T]]) -> list[Row]:
+        found = gains([line.item for line in chunk])
+        if not target.is_resumable:
+            gained.extend(found)
+        return [line.gaining(gain) for line, gain in zip(chunk, found, strict=True)]
+
+    if target.out is not None and target.is_resumable:
+        job = ResumableRows(target.out, identity, overwrite=target.overwrite)
+        report = job.run(lines.lines, compute, spans=spans, description=description)
+        if report.n_resumed == report.n_rows and description:
+            tell(f"{target.out} was complete already; nothing was computed.")
+        return Written(report, job.rows())
+    if target.out is None:
+        stream = sys.stdout.buffer
+        report = stream_rows(stream, lines.lines, compute, spans=spans, description=description)
+    else:
+        with target.out.open("wb") as device:
+            report = stream_rows(device, lines.lines, compute, spans=spans, description=description)
+    return Written(report, gained)
+
+
+def job_identity(
+    record: ArtifactRecord, lines: Lines[T], options: Mapping[str, str | bool | None]
+) -> Mapping[str, str]:
+    """What makes two jobs the same: the artifact, the rows of the input, the options.
+
+    Args:
+        record: The artifact.
+        lines: The input.
+        options: Every option that can change a row.
+
+    Returns:
+        One text each, by name.
+    """
+    from safetensors.torch import save
+
+    document = json.dumps(record.to_json(), sort_keys=True).encode()
+    tensors = save({name: tensor.contiguous() for name, tensor in record.tensors.items()})
+    return {
+        "artifact": hashlib.sha256(document + tensors).hexdigest(),
+        "input": hashlib.sha256(encode_rows(line.values for line in lines.lines)).hexdigest(),
+        "options": json.dumps(options, sort_keys=True),
+    }

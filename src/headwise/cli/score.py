@@ -1,0 +1,120 @@
+"""`headwise score`: the reward of every response of a file, or the margin of every pair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headwise.cli.console import tell, write_json
+from headwise.cli.figures import as_json, told_scores
+from headwise.cli.models import ModelChoice
+from headwise.cli.options import (
+    ChosenOption,
+    DeviceOption,
+    DtypeOption,
+    JsonOption,
+    OtherModelOption,
+    OverwriteOption,
+    PromptOption,
+    QuietOption,
+    RejectedOption,
+    RevisionOption,
+    RowsOption,
+    SkipBadOption,
+)
+from headwise.cli.rows import Target
+from headwise.cli.score_job import ScoreJob
+from headwise.errors import InputError
+from headwise.readers import Source, detect_kind, open_source, read_judgements, read_preferences
+
+if TYPE_CHECKING:
+    from headwise.artifacts import ArtifactRecord
+
+
+def score(
+    artifact: Annotated[
+        str, typer.Argument(metavar="DIR", help="A fitted reward model: a folder, or a Hub id.")
+    ],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="JSONL, JSON, CSV, TSV, Parquet, a Hub dataset, or - for stdin."
+        ),
+    ],
+    out: RowsOption = None,
+    overwrite: OverwriteOption = False,
+    prompt: PromptOption = None,
+    response: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COL", help="Column of the response to score.", rich_help_panel="Data"
+        ),
+    ] = None,
+    chosen: ChosenOption = None,
+    rejected: RejectedOption = None,
+    skip_bad: SkipBadOption = False,
+    model: OtherModelOption = None,
+    revision: RevisionOption = None,
+    dtype: DtypeOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Score every response of a file, or every preference pair.
+
+    Rows with a prompt and a response gain `reward`. Preference pairs gain `margin`, the log-odds
+    that the chosen response is better, and in the scalar form `reward_chosen` and
+    `reward_rejected`; the pair accuracy is counted. All gain `truncated`, which says whether a text
+    was too long and was cut.
+
+    A reward model of the ranked form compares the responses to one prompt with each other, so a
+    file of single responses needs two at least for each prompt. Keep those of one prompt together:
+    a run can only be gone on with where a prompt ends.
+    """
+    from headwise.artifacts.source import read_record
+
+    target = Target.checked(out, file, overwrite=overwrite, json=json)
+    record = read_record(artifact)
+    _require_reward_model(record, artifact, file)
+    columns = {"prompt": prompt, "response": response, "chosen": chosen, "rejected": rejected}
+    choice = ModelChoice(model, revision, dtype, device)
+    job = ScoreJob(record, target, choice, {**columns, "skip_bad": skip_bad, "dtype": dtype}, quiet)
+    source = open_source(file)
+    if _holds_pairs(source, response, chosen, rejected):
+        figures = job.of_pairs(
+            read_preferences(
+                source, prompt=prompt, chosen=chosen, rejected=rejected, skip_bad=skip_bad
+            )
+        )
+    else:
+        figures = job.of_responses(
+            read_judgements(source, prompt=prompt, completion=response, skip_bad=skip_bad)
+        )
+    if json:
+        write_json(as_json(figures, artifact=artifact, output=str(out)))
+    elif not quiet:
+        tell(told_scores(figures))
+
+
+def _holds_pairs(
+    source: Source, response: str | None, chosen: str | None, rejected: str | None
+) -> bool:
+    if chosen is not None or rejected is not None:
+        if response is not None:
+            raise InputError(
+                "--response is for single responses, --chosen and --rejected are for pairs; give "
+                "one or the other."
+            )
+        return True
+    return response is None and detect_kind(source) == "preferences"
+
+
+def _require_reward_model(record: ArtifactRecord, artifact: str, file: str) -> None:
+    from headwise.methods.reward_model import RewardModel
+
+    if record.method != RewardModel.method:
+        raise InputError(
+            f"{artifact} is no reward model: it was made by '{record.method}'. For a classifier, "
+            f"use: headwise predict {artifact} {file}"
+        )

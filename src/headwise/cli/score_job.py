@@ -1,0 +1,197 @@
+"""What `score` does with a reward model: columns gained, and figures over all rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from headwise.cli.cuts import untold_cuts, warn_of_cuts
+from headwise.cli.figures import JobFigures, ScoreFigures
+from headwise.cli.inputs import Lines, lines_of, texts_of
+from headwise.cli.models import LoadedLater, ModelChoice
+from headwise.cli.rows import Target, Written, job_identity, write_rows
+from headwise.errors import InputError
+from headwise.examples import Judgement, Preference, group_by_prompt
+from headwise.jobs import Row, spans_of_groups
+from headwise.readers import ReadResult
+
+if TYPE_CHECKING:
+    from headwise.artifacts import ArtifactRecord
+    from headwise.methods.reward_model import RewardModel
+
+T = TypeVar("T", Preference, Judgement)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """A reward model put to a file.
+
+    Args:
+        record: The reward model.
+        target: Where the rows go.
+        choice: Where its language model is.
+        options: Every option that can change a row.
+        quiet: Whether to show no progress.
+    """
+
+    record: ArtifactRecord
+    target: Target
+    choice: ModelChoice
+    options: Mapping[str, str | bool | None]
+    quiet: bool
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether responses are compared, not judged one by one."""
+        return self.record.prompt["form"] == "ranked"
+
+    def of_pairs(self, result: ReadResult[Preference]) -> ScoreFigures:
+        """Writes the margin of every pair.
+
+        Args:
+            result: The pairs.
+
+        Returns:
+            The figures.
+        """
+        gained = ("margin",) if self.is_ranked else ("reward_chosen", "reward_rejected", "margin")
+        lines = lines_of(result, (*gained, "truncated"))
+        model = self._model()
+        written = self._write(model, lines, _compared if self.is_ranked else _judged_pairs)
+        return _pair_figures(lines, written, model.load_seconds)
+
+    def of_responses(self, result: ReadResult[Judgement]) -> ScoreFigures:
+        """Writes the reward of every response.
+
+        Args:
+            result: The responses.
+
+        Returns:
+            The figures.
+
+        Raises:
+            InputError: The form is ranked, and some prompt has one response only.
+        """
+        spans = None
+        if self.is_ranked:
+            _require_rivals(result)
+            spans = spans_of_groups(judgement.prompt for judgement in result.items)
+        lines = lines_of(result, ("reward", "truncated"))
+        model = self._model()
+        written = self._write(model, lines, _judged, spans)
+        return _response_figures(lines, written, model.load_seconds, is_ranked=self.is_ranked)
+
+    def _model(self) -> LoadedLater[RewardModel]:
+        from headwise.methods.reward_model import RewardModel
+
+        return LoadedLater(RewardModel, self.record, self.choice, self.quiet)
+
+    def _write(
+        self,
+        model: LoadedLater[RewardModel],
+        lines: Lines[T],
+        gains: Callable[[RewardModel, Sequence[T]], list[dict[str, float]]],
+        spans: Sequence[range] | None = None,
+    ) -> Written:
+        def gains_and_cuts(items: Sequence[T]) -> list[Row]:
+            with untold_cuts():
+                found = gains(model.value, items)
+            return [
+                {**gain, "truncated": model.engine.has_cut(texts_of(item))}
+                for item, gain in zip(items, found, strict=True)
+            ]
+
+        return write_rows(
+            self.target,
+            lines,
+            gains_and_cuts,
+            job_identity(self.record, lines, self.options),
+            spans=spans,
+            description="" if self.quiet else "Scoring",
+        )
+
+
+def _judged(model: RewardModel, items: Sequence[Judgement]) -> list[dict[str, float]]:
+    rewards = model.score([item.prompt for item in items], [item.completion for item in items])
+    return [{"reward": reward} for reward in rewards.tolist()]
+
+
+def _judged_pairs(model: RewardModel, pairs: Sequence[Preference]) -> list[dict[str, float]]:
+    prompts = [pair.prompt for pair in pairs]
+    responses = [*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)]
+    rewards = model.score([*prompts, *prompts], responses).tolist()
+    chosen, rejected = rewards[: len(pairs)], rewards[len(pairs) :]
+    return [
+        {"reward_chosen": better, "reward_rejected": worse, "margin": better - worse}
+        for better, worse in zip(chosen, rejected, strict=True)
+    ]
+
+
+def _compared(model: RewardModel, pairs: Sequence[Preference]) -> list[dict[str, float]]:
+    return [{"margin": margin} for margin in model.margins(pairs).tolist()]
+
+
+def _require_rivals(result: ReadResult[Judgement]) -> None:
+    groups = group_by_prompt(judgement.prompt for judgement in result.items)
+    alone = [group[0] for group in groups if len(group) == 1]
+    if alone:
+        raise InputError(
+            f"{result.locations[alone[0]]}: its prompt has one response only, as have "
+            f"{len(alone)} prompts in all. The reward model is of the ranked form, which compares "
+            "responses to the same prompt: give two at least for each, or fit one with "
+            "--form scalar."
+        )
+
+
+def _pair_figures(lines: Lines[Preference], written: Written, load_seconds: float) -> ScoreFigures:
+    margins = []
+    wins_of_split: dict[str, list[float]] = defaultdict(list)
+    n_cut = 0
+    for line, row in zip(lines.lines, written.rows, strict=True):
+        margin = _number(row["margin"])
+        margins.append(margin)
+        n_cut += bool(row["truncated"])
+        if line.item.split is not None:
+            wins_of_split[line.item.split].append(_win(margin))
+    warn_of_cuts(n_cut, len(lines.lines))
+    return ScoreFigures(
+        job=JobFigures.of(lines, written, n_cut, load_seconds),
+        pair_accuracy=_mean([_win(margin) for margin in margins]),
+        mean_margin=_mean(margins),
+        pair_accuracy_by_split={name: _mean(wins) for name, wins in wins_of_split.items()},
+    )
+
+
+def _response_figures(
+    lines: Lines[Judgement], written: Written, load_seconds: float, *, is_ranked: bool
+) -> ScoreFigures:
+    rewards, right = [], []
+    n_cut = 0
+    for line, row in zip(lines.lines, written.rows, strict=True):
+        reward = _number(row["reward"])
+        rewards.append(reward)
+        n_cut += bool(row["truncated"])
+        if line.item.label is not None:
+            right.append(float((reward > 0) == line.item.label))
+    warn_of_cuts(n_cut, len(lines.lines))
+    return ScoreFigures(
+        job=JobFigures.of(lines, written, n_cut, load_seconds),
+        mean_reward=_mean(rewards),
+        labelled_rows=len(right),
+        accuracy=_mean(right) if right and not is_ranked else None,
+    )
+
+
+def _win(margin: float) -> float:
+    """1 where the chosen response wins, half for a tie."""
+    return 1.0 if margin > 0 else 0.5 if margin == 0 else 0.0
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

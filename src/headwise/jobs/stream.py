@@ -1,0 +1,70 @@
+"""Rows computed chunk by chunk and written to where nothing can be gone on with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, TypeVar
+
+from headwise.jobs.chunks import even_spans
+from headwise.jobs.plain_rows import Row, encode_rows
+from headwise.jobs.report import JobReport
+from headwise.progress import progress_bar
+
+T = TypeVar("T")
+
+Compute = Callable[[Sequence[T]], Sequence[Row]]
+"""Some items that follow each other -> their finished rows, in the same order."""
+
+
+def stream_rows(
+    stream: BinaryIO,
+    items: Sequence[T],
+    compute: Compute[T],
+    *,
+    spans: Sequence[range] | None = None,
+    description: str = "",
+) -> JobReport:
+    """Writes rows to a pipe or terminal, chunk by chunk; nothing can be gone on with.
+
+    Args:
+        stream: Where to write.
+        items: All items.
+        compute: Makes the rows of some items that follow each other.
+        spans: The chunks; `even_spans` where None.
+        description: What to call the work in a progress bar; no bar where empty.
+
+    Returns:
+        How many rows there are and how long it took.
+
+    Raises:
+        HeadwiseError: A row cannot be written as JSON.
+        OSError: Nobody reads any more, or the disk is full.
+    """
+    started = time.perf_counter()
+    with progress_bar(description, len(items), enabled=bool(description)) as bar:
+        for span in even_spans(len(items)) if spans is None else spans:
+            stream.write(encode_rows(rows_of(items, compute, span), first=span.start))
+            stream.flush()
+            bar.advance(len(span))
+    return JobReport(len(items), 0, time.perf_counter() - started)
+
+
+def rows_of(items: Sequence[T], compute: Compute[T], span: range) -> Sequence[Row]:
+    """The rows of one chunk.
+
+    Args:
+        items: All items.
+        compute: Makes rows.
+        span: The chunk.
+
+    Returns:
+        One row an item of the chunk.
+
+    Raises:
+        ValueError: `compute` made another number of rows.
+    """
+    rows = compute(items[span.start : span.stop])
+    if len(rows) != len(span):
+        raise ValueError(f"compute was given {len(span)} items and made {len(rows)} rows.")
+    return rows
