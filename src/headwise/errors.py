@@ -11,6 +11,10 @@ class InputError(HeadwiseError, ValueError):
     """The user's data or arguments are wrong; the command line exits 2."""
 
 
+class UninformativeHeadsError(InputError):
+    """No attention head gives different activations for different classes."""
+
+
 class LayoutError(HeadwiseError):
     """The attention heads of a model could not be located with certainty."""
 

@@ -267,6 +267,7 @@ def test_another_model_is_refused(tmp_path, moved_model, file, is_named):
         (("--device", "toaster"), 2, "'toaster'"),
         (("--device", "cuda:99"), 2, "'cuda:99'"),
         (("--dtype", "int8"), 2, "'int8'"),
+        (("--revision", "v2"), 2, "v2 is for models on the Hub"),
         (("--text", "body"), 2, "no column 'body'"),
         (("--label", "kind"), 2, "no column 'kind'"),
         (("--model", "./no-such-folder"), 1, "no-such-folder"),

@@ -144,9 +144,6 @@ def test_vectors_must_have_their_heads_shapes() -> None:
         HeadVectors(RAGGED, (torch.zeros(2, 3), torch.zeros(5, 4), torch.zeros(1, 2)))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="HeadVectors raises zip's own ValueError instead of an InputError"
-)
 def test_vectors_need_a_tensor_a_layer() -> None:
     with pytest.raises(InputError):
         HeadVectors(RAGGED, (torch.zeros(2, 3),))

@@ -350,11 +350,6 @@ def test_a_support_that_teaches_nothing_is_an_error(
         fit(tiny_engine, support)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=InputError,
-    reason="cross-validation raises where one fold's training texts are the same in every class",
-)
 def test_a_text_in_two_classes_does_not_stop_the_fit(tiny_engine: Engine) -> None:
     support = [
         Example(text, label)
@@ -374,12 +369,7 @@ def test_a_text_in_two_classes_does_not_stop_the_fit(tiny_engine: Engine) -> Non
         {"head_scoring": "bootstrap"},
         {"voting": "loud"},
         {"instruction": "Which topic?"},
-        pytest.param(
-            {"max_text_tokens": 7},
-            marks=pytest.mark.xfail(
-                strict=True, reason="max_text_tokens is checked only when the fit is under way"
-            ),
-        ),
+        {"max_text_tokens": 7},
     ],
     ids=str,
 )

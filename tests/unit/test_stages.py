@@ -29,6 +29,7 @@ STAGES = (
     "benchmarks",
     "integrations",
     "server",
+    "demonstration",
     "cli",
 )
 # The public names, and the way in for `python -m headwise`.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from headwise import __version__
+from headwise.cli.demo import demo
 from headwise.cli.fit_classifier import fit_classifier
 from headwise.cli.fit_reward import fit_reward
 from headwise.cli.guard import GuardedCommand
@@ -83,11 +83,6 @@ _add(
 _add(app, "predict", predict, "headwise predict topics new.jsonl -o predicted.jsonl")
 _add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
 _add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
-
-
-def demo() -> None:
-    """See headwise at work on data that ships with it."""
-    import_module("headwise.cli.demo").demo()
 
 
 _add(app, "demo", demo, "headwise demo")

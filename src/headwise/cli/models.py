@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -39,9 +39,18 @@ class ModelChoice:
     @property
     def source(self) -> str | None:
         """The model; a folder as a whole path, so that it is found from anywhere later."""
-        if self.model is None or not Path(self.model).expanduser().is_dir():
-            return self.model
-        return str(Path(self.model).expanduser().resolve())
+        folder = self._folder
+        return self.model if folder is None else str(folder.resolve())
+
+    @property
+    def is_on_hub(self) -> bool:
+        """Whether the model comes from the Hub: it is neither a folder nor the embedded one."""
+        return self.model not in (None, "embedded") and self._folder is None
+
+    @property
+    def _folder(self) -> Path | None:
+        path = None if self.model is None else Path(self.model).expanduser()
+        return path if path is not None and path.is_dir() else None
 
 
 class WatchedEngine:
@@ -86,9 +95,15 @@ def load_engine(choice: ModelChoice, *, quiet: bool) -> WatchedEngine:
         The engine.
 
     Raises:
-        InputError: The device or dtype is none that there is.
+        InputError: The device or dtype is none that there is, or a revision is given of a model
+            that is not on the Hub.
         EngineError: The model could not be found or loaded.
     """
+    if choice.revision is not None and not choice.is_on_hub:
+        raise InputError(
+            f"--revision {choice.revision} is for models on the Hub; {choice.model or 'embedded'} "
+            "is not. Leave it out."
+        )
     with waiting(f"Loading {choice.model or 'the embedded model'} ...", quiet=quiet):
         _silence_transformers(quiet)
         _check_device(choice.device)
@@ -116,8 +131,9 @@ def load_engine_of(record: ArtifactRecord, choice: ModelChoice, *, quiet: bool) 
     """
     from headwise.artifacts.matching import engine_for
 
-    if choice.model is not None:
-        found = load_engine(choice, quiet=quiet)
+    if choice.model is not None or choice.revision is not None:
+        named = replace(choice, model=choice.model or record.base_model.model_id)
+        found = load_engine(named, quiet=quiet)
         engine_for(record.base_model, found.as_engine)
         return found
     with waiting(f"Loading {record.base_model.model_id} ...", quiet=quiet):

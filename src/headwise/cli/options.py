@@ -9,7 +9,7 @@ import typer
 
 from headwise.errors import InputError
 
-_MODEL, _DATA, _OUTPUT = "Model", "Data", "Output"
+_DATA, _MODEL, _OUTPUT = "Data", "Model", "Output"
 
 FolderOption = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to save to.")

@@ -48,7 +48,11 @@ def score(
     response: Annotated[
         str | None,
         typer.Option(
-            metavar="COL", help="Column of the response to score.", rich_help_panel="Data"
+            "--response",
+            "--completion",
+            metavar="COL",
+            help="Column of the response to score.",
+            rich_help_panel="Data",
         ),
     ] = None,
     chosen: ChosenOption = None,

@@ -51,6 +51,7 @@ def load(
     """
     embedded = model is None or str(model) == EMBEDDED_MODEL_ID
     source = str(embedded_model_path() if embedded else model)
+    _check_device(device)
     chosen_device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     arguments: dict[str, Any] = {
         "dtype": _dtype(dtype, chosen_device),
@@ -109,6 +110,22 @@ def _check_folder(source: str) -> None:
             )
     elif path.is_absolute() or source.startswith((".", "~")):
         raise EngineError(f"There is no folder {source}.")
+
+
+def _check_device(device: str | None) -> None:
+    if device is None or device == "auto":
+        return
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(
+            f"Unknown device {device!r}; expected 'cpu', 'cuda', 'cuda:1' or 'auto'."
+        ) from error
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise EngineError(
+            f"There is no device {device!r} here: torch sees {torch.cuda.device_count()} GPUs. "
+            "Use device='cpu'."
+        )
 
 
 def _dtype(dtype: str | torch.dtype | None, device: str) -> str | torch.dtype:

@@ -26,6 +26,11 @@ class HeadVectors:
     values: tuple[Tensor, ...]
 
     def __post_init__(self) -> None:
+        if len(self.values) != len(self.layout.layers):
+            raise InputError(
+                f"Expected one tensor for each of {len(self.layout.layers)} layers; got "
+                f"{len(self.values)}."
+            )
         for entry, value in zip(self.layout.layers, self.values, strict=True):
             if tuple(value.shape) != (entry.n_heads, entry.head_dim):
                 raise InputError(

@@ -16,7 +16,7 @@ from headwise.methods.reward_extraction import Extraction
 from headwise.methods.reward_fitting import SteeredFitting, fit_sparse
 from headwise.methods.reward_model import RewardModel
 from headwise.methods.reward_support import JudgedSupport, ranked_support, scalar_support
-from headwise.methods.truncation import TextCutter
+from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.reward import Form, RewardPrompt
 from headwise.selection.reinforce import Reinforce
 from headwise.selection.search import HeadSearch
@@ -82,6 +82,7 @@ class ActivationRewardModel:
             )
         if self.n_heads != "auto" and (not isinstance(self.n_heads, int) or self.n_heads < 1):
             raise InputError(f"n_heads is a positive number or 'auto'; got {self.n_heads!r}.")
+        check_budget(self.max_text_tokens)
         if self.shots_per_prompt < 1 or self.n_prompts < 1:
             raise InputError("shots_per_prompt and n_prompts must be 1 at least.")
 

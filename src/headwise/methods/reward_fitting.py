@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from headwise.engines.base import Engine
+from headwise.errors import UninformativeHeadsError
 from headwise.heads import HeadActivations, Steering
 from headwise.methods.reward_extraction import Extraction, extract_vectors
 from headwise.methods.reward_readouts import HeldOutReadout, steered_log_odds
@@ -175,7 +176,10 @@ def _cross_fit(
     for fold in sorted(set(folds[folds >= 0].tolist())):
         held = support.rows_of(np.flatnonzero(folds == fold).tolist())
         training = support.rows_of(np.flatnonzero(folds != fold).tolist())
-        values[held] = fit_and_value(training, held)
+        try:
+            values[held] = fit_and_value(training, held)
+        except UninformativeHeadsError:
+            continue  # This fold's training pairs are the same texts; the other folds still tell.
         pairs.extend(support.contrasts(held))
     return HeldOutReadout(values, tuple(pairs), support.labels)
 
@@ -190,7 +194,7 @@ def _group_kinds(support: JudgedSupport) -> list[int]:
 
 def _in_sample(support: JudgedSupport, values: Tensor) -> HeldOutReadout:
     rows = list(range(len(support)))
-    return HeldOutReadout(values, support.contrasts(rows), support.labels)
+    return HeldOutReadout(values, support.contrasts(rows), support.labels, in_sample=True)
 
 
 def _directions(

@@ -38,8 +38,9 @@ from headwise.selection.directions import DirectionReadout
 class RewardModel(Artifact):
     """A few-shot reward model; made by `ActivationRewardModel.fit`.
 
-    Rewards are log-odds, calibrated on held-out support: 0 is undecided, and the difference of two
-    responses' rewards is the log-odds that the first is better.
+    Rewards are log-odds, calibrated on held-out support. In the scalar form 0 is undecided, and the
+    difference of two responses' rewards is the log-odds that the first is better; in the ranked
+    form a reward is the mean log-odds of being better than the other responses to the prompt.
 
     Args:
         engine: The frozen model.

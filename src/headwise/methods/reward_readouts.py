@@ -81,11 +81,13 @@ class HeldOutReadout:
         pairs: The comparisons of good with bad rows, made within a fold only, since readouts of
             two folds differ in scale and offset.
         labels: `(n,)` int64 right judgements.
+        in_sample: True where nothing could be held out, so that the values flatter.
     """
 
     values: Tensor
     pairs: tuple[Contrast, ...]
     labels: Tensor
+    in_sample: bool = False
 
     @property
     def contrasts(self) -> Tensor:
@@ -96,8 +98,8 @@ class HeldOutReadout:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of contrasts that are right, a tie being half; None where there are none."""
-        if not self.pairs:
+        """Share of held-out contrasts that are right, a tie being half; None where none is."""
+        if not self.pairs or self.in_sample:
             return None
         contrasts = self.contrasts
         return float(((contrasts > 0).double() + 0.5 * (contrasts == 0).double()).mean())

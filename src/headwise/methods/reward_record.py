@@ -65,10 +65,10 @@ def sparse_from_record(record: ArtifactRecord) -> DirectionReadout | None:
 
 
 def steering_from_record(record: ArtifactRecord) -> Steering | None:
-    """The steered heads of a saved reward model; None where it has none."""
+    """The steering of a saved reward model, which may have no heads; None where it is not used."""
     listed = Fields(record.parameters, "parameters").items("steered_heads")
     indices = tuple(HeadIndex(item.integer("layer"), item.integer("head")) for item in listed)
-    if not indices:
+    if weights_from_record(record).steered == 0:
         return None
     unknown = [str(index) for index in indices if index not in record.heads]
     if unknown:

@@ -96,7 +96,17 @@ def cut_prompt(prompt: Prompt, cutter: TextCutter) -> Prompt:
 
 def _cut_turn(turn: Mapping[str, object], cutter: TextCutter) -> Mapping[str, object]:
     content = turn["content"]
-    return {**turn, "content": cutter.cut(content)} if isinstance(content, str) else turn
+    if isinstance(content, str):
+        return {**turn, "content": cutter.cut(content)}
+    if isinstance(content, Sequence):
+        return {**turn, "content": [_cut_part(part, cutter) for part in content]}
+    return turn
+
+
+def _cut_part(part: object, cutter: TextCutter) -> object:
+    if isinstance(part, Mapping) and isinstance(part.get("text"), str):
+        return {**part, "text": cutter.cut(part["text"])}
+    return part
 
 
 def scalar_support(

@@ -22,6 +22,7 @@ from headwise.methods.readout_record import readout_from_tensors
 from headwise.methods.truncation import TextCutter
 from headwise.prompts.classification import ClassificationPrompt
 from headwise.prompts.conversation import Conversation
+from headwise.prompts.template import places
 from headwise.selection.sparse_readout import SparseReadout
 from headwise.selection.voting import Voting
 
@@ -97,7 +98,8 @@ class SparseAttentionClassifier(Artifact):
 
         Returns:
             `(n, n_classes)` float64, columns as in `classes`: the mean cosine similarity to the
-            class centroid (soft voting), or the share of votes (majority).
+            class centroid (soft voting), or the share of votes (majority), where less than one
+            vote's worth is added to break ties.
 
         Raises:
             InputError: An example lacks a column that the instruction asks for.
@@ -236,11 +238,15 @@ def prepare(
     Returns:
         One conversation an example.
     """
+    named = set(places(prompt.instruction))
     conversations = []
     for example in examples:
         whole = Example(example) if isinstance(example, str) else example
-        fields = {name: cutter.cut(value) for name, value in whole.fields.items()}
-        conversations.append(prompt.conversation(Example(cutter.cut(whole.text), fields=fields)))
+        # Only what the model gets to see is cut and counted.
+        text = cutter.cut(whole.text) if "text" in named else whole.text
+        wanted = {n: value for n, value in whole.fields.items() if n in named and n != "text"}
+        fields = {name: cutter.cut(value) for name, value in wanted.items()}
+        conversations.append(prompt.conversation(Example(text, fields=fields)))
     return conversations
 
 

@@ -17,7 +17,7 @@ from headwise.methods.sparse_attention_classifier import (
     SparseAttentionClassifier,
     prepare,
 )
-from headwise.methods.truncation import TextCutter
+from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.classification import ClassificationPrompt
 from headwise.selection.calibration import fit_scale
 from headwise.selection.centroids import HeadScoring, support_similarities
@@ -62,7 +62,7 @@ class SparseAttentionVectors:
     n_heads: int | Literal["auto"] = 20
     head_scoring: HeadScoring = "leave_one_out"
     voting: Voting = "soft"
-    centered: bool = True
+    centered: bool = False
     instruction: str = "{text}"
     system: str | None = None
     max_text_tokens: int = 2_048
@@ -77,6 +77,7 @@ class SparseAttentionVectors:
             )
         if self.voting not in ("soft", "majority"):
             raise InputError(f"voting is 'soft' or 'majority'; got {self.voting!r}.")
+        check_budget(self.max_text_tokens)
         ClassificationPrompt(self.instruction, self.system)
 
     @classmethod

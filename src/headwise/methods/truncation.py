@@ -6,10 +6,26 @@ import warnings
 from dataclasses import dataclass
 
 from headwise.engines.base import Engine
+from headwise.errors import InputError
 
 
 class TruncationWarning(UserWarning):
     """Some texts were longer than a method's limit and were cut in the middle."""
+
+
+MIN_TEXT_TOKENS = 8
+
+
+def check_budget(max_text_tokens: int) -> None:
+    """Checks a token budget of texts.
+
+    Raises:
+        InputError: It is too small to keep a beginning and an end.
+    """
+    if max_text_tokens < MIN_TEXT_TOKENS:
+        raise InputError(
+            f"max_text_tokens must be {MIN_TEXT_TOKENS} at least; got {max_text_tokens}."
+        )
 
 
 @dataclass

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from headwise.errors import UninformativeHeadsError
 from headwise.heads import HeadActivations, HeadSet
 from headwise.selection.centroids import (
     HeadScoring,
@@ -117,7 +118,7 @@ def held_out_decisions(
         seed: Seed of the dealing into folds.
 
     Returns:
-        The decisions, or None where no class has two examples.
+        The decisions, or None where nothing could be held out.
     """
     largest = int(torch.bincount(labels, minlength=n_classes).max())
     folds = deal_folds(labels.tolist(), min(n_folds, largest), seed)
@@ -134,12 +135,17 @@ def held_out_decisions(
         similar = support_similarities(
             training, labels[rest], n_classes, scoring=scoring, centered=centered
         )
-        heads = rank_heads(similar, labels[rest]).top(max(counts))
+        try:
+            heads = rank_heads(similar, labels[rest]).top(max(counts))
+        except UninformativeHeadsError:
+            continue  # This fold's training rows are the same text; the other folds still tell.
         queried = _query(training, labels[rest], n_classes, activations.rows(held), heads, centered)
         usable = tuple(min(count, len(heads)) for count in counts)
         for part, decision in zip(parts, decide_by_count(queried, usable, voting), strict=True):
             part.append(decision)
         truths.append(labels[held])
+    if not truths:
+        return None
     return HeldOutDecisions(counts, tuple(torch.cat(part) for part in parts), torch.cat(truths))
 
 

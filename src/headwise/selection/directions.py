@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from headwise.errors import InputError
+from headwise.errors import InputError, UninformativeHeadsError
 from headwise.heads import HeadActivations, HeadIndex, HeadSet
 
 # Variance assumed where examples show none, as a share of a head's mean square.
@@ -102,7 +102,7 @@ def fit_directions(
         Directions scaled so that each head's held-out margins have unit deviation.
 
     Raises:
-        InputError: No head's centroids differ.
+        UninformativeHeadsError: No head's centroids differ.
 
     Source: Fisher's linear discriminant with shrinkage towards the identity; ours, in place of the
     cosine margin of SAVs (arXiv:2412.00142).
@@ -120,7 +120,7 @@ def fit_directions(
             if bool(fitted.informative[head])
         )
     if not ranked:
-        raise InputError(
+        raise UninformativeHeadsError(
             "No attention head tells good from bad responses: every head gives the same "
             "activations for all of them. Are the chosen and rejected responses the same text?"
         )
@@ -161,7 +161,9 @@ def _cholesky(x: Tensor, centers: Tensor, shrinkage: float) -> Tensor:
     variance = covariance.diagonal(dim1=1, dim2=2).mean(dim=1)
     floor = _FLOOR * x.square().mean(dim=(0, 2)) + 1e-12
     ridge = shrinkage * torch.maximum(variance, floor)
-    return torch.linalg.cholesky(covariance + ridge[:, None, None] * torch.eye(dim).double())
+    ridged = covariance + ridge[:, None, None] * torch.eye(dim, dtype=covariance.dtype)
+    factor: Tensor = torch.linalg.cholesky(ridged)
+    return factor
 
 
 def _solve(factor: Tensor, differences: Tensor) -> Tensor:
@@ -179,7 +181,8 @@ def _left_out_margins(x: Tensor, good: Tensor, groups: Tensor, factor: Tensor) -
     middles = (directions * (up + down)).sum(dim=2) / 2
     values = (x * directions[groups]).sum(dim=2) - middles[groups]
     signed = torch.where(good[:, None], values, -values)
-    return (member @ signed) / member.sum(dim=1, keepdim=True)
+    means: Tensor = (member @ signed) / member.sum(dim=1, keepdim=True)
+    return means
 
 
 def _left_out_means(x: Tensor, member: Tensor, kind: Tensor) -> Tensor:

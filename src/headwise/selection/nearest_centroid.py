@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from headwise.errors import InputError
+from headwise.errors import UninformativeHeadsError
 from headwise.heads import HeadIndex, HeadSet
 from headwise.selection.centroids import HeadSimilarities
 
@@ -25,7 +25,7 @@ def rank_heads(similarities: HeadSimilarities, labels: Tensor) -> HeadSet:
         All informative heads, best first, each scored by the share of examples it gets right.
 
     Raises:
-        InputError: No head's centroids differ.
+        UninformativeHeadsError: No head's centroids differ.
 
     Source: SAVs, arXiv:2412.00142, section 3; the tie rule is ours (the published code leaves ties
     to an unstable sort).
@@ -42,7 +42,7 @@ def rank_heads(similarities: HeadSimilarities, labels: Tensor) -> HeadSet:
             if bool(informative[head])
         )
     if not ranked:
-        raise InputError(
+        raise UninformativeHeadsError(
             "No attention head tells the classes apart: every head gives the same activations for "
             "all of them. Are the support examples of different classes the same text, or does the "
             "instruction end in a way that hides them?"

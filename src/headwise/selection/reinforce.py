@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from headwise.engines.base import Engine
-from headwise.errors import InputError
+from headwise.errors import ActivationError, InputError
 from headwise.heads import HeadLayout, HeadSet
 from headwise.progress import progress_bar
 from headwise.selection.search import SearchResult, SearchTask
@@ -57,6 +57,12 @@ class Reinforce:
         for name in ("epochs", "masks_per_epoch", "examples_per_epoch", "final_masks"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 at least; got {getattr(self, name)}.")
+        if self.baseline not in ("standardised", "leave_one_out"):
+            raise InputError(
+                f"baseline is 'standardised' or 'leave_one_out'; got {self.baseline!r}."
+            )
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate must be above 0; got {self.learning_rate}.")
         if self.masks_per_epoch < 2:
             raise InputError("masks_per_epoch must be 2 at least: masks are compared.")
         if self.antithetic and self.masks_per_epoch % 2:
@@ -147,8 +153,12 @@ class Reinforce:
 
 
 def losses_of(engine: Engine, task: SearchTask, masks: Tensor) -> Tensor:
-    """The losses of a task under some masks, `(S, n)`."""
-    return engine.mask_losses(
+    """The losses of a task under some masks, `(S, n)`.
+
+    Raises:
+        ActivationError: A loss is NaN or infinite.
+    """
+    losses = engine.mask_losses(
         task.conversations,
         task.targets,
         task.vectors,
@@ -156,6 +166,12 @@ def losses_of(engine: Engine, task: SearchTask, masks: Tensor) -> Tensor:
         target_tokens=task.target_tokens,
         among=task.among,
     )
+    if not bool(torch.isfinite(losses).all()):
+        raise ActivationError(
+            "The model gave NaN or infinite losses when heads were steered. Try dtype='float32' or "
+            "'bfloat16' instead of float16."
+        )
+    return losses
 
 
 def heads_of_mask(layout: HeadLayout, mask: Tensor, scores: Tensor) -> HeadSet:
