@@ -30,7 +30,9 @@ CLASSIFIERS = {
     "paper": headwise.SparseAttentionVectors.paper(instruction=INSTRUCTION),
     "default": headwise.SparseAttentionVectors(instruction=INSTRUCTION),
     "auto heads": headwise.SparseAttentionVectors(instruction=INSTRUCTION, n_heads="auto"),
-    "centred": headwise.SparseAttentionVectors(instruction=INSTRUCTION, centered=True),
+    "plain cosine": headwise.SparseAttentionVectors(
+        instruction=INSTRUCTION, whitened=False, head_scoring="leave_one_out"
+    ),
 }
 CRITERION = "The answer is correct."
 
@@ -83,7 +85,7 @@ def topics(
             found[name].append(float((predicted == truth).mean()))
         logprobs = engine.token_logprobs(conversations[len(support) :], classes)
         zero_shot.append(float((logprobs.numpy().argmax(axis=1) == truth).mean()))
-        print(f"seed {seed}: {({n: v[-1] for n, v in found.items()})}", file=sys.stderr)
+        print(f"seed {seed}: { ({n: v[-1] for n, v in found.items()}) }", file=sys.stderr)
     found["zero-shot label likelihood"] = zero_shot
     return _summary(found)
 
@@ -107,7 +109,7 @@ def facts(
             found[readout].append(model.accuracy(test))
             print(f"seed {seed}: {readout} {dict(model.statistics)}", file=sys.stderr)
         found["token probability"].append(token_probability_accuracy(engine, test))
-        print(f"seed {seed}: {({n: v[-1] for n, v in found.items()})}", file=sys.stderr)
+        print(f"seed {seed}: { ({n: v[-1] for n, v in found.items()}) }", file=sys.stderr)
     return _summary(found)
 
 

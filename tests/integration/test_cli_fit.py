@@ -94,7 +94,7 @@ def test_paper_is_the_published_procedure_and_other_options_still_count(tmp_path
     done(*classifier, "--paper", "--voting", "soft")
     settings = settings_in(tmp_path / "fitted")
     assert settings["head_scoring"] == "resubstitution"
-    assert settings["centered"] is False
+    assert settings["whitened"] is False
     assert settings["voting"] == "soft"
 
 

@@ -20,6 +20,7 @@ from headwise.selection.cross_validation import (
 from headwise.selection.nearest_centroid import rank_heads
 from headwise.selection.sparse_readout import SparseReadout
 from headwise.selection.voting import Voting
+from headwise.selection.whitening import fit_whitening
 
 LAYOUT = HeadLayout((LayerHeads(0, 4, 6), LayerHeads(3, 3, 9)))
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0, 0, 1, 0, 2, 3])
@@ -40,7 +41,7 @@ def validated(
     *,
     counts: tuple[int, ...] = COUNTS,
     scoring: HeadScoring = "leave_one_out",
-    centered: bool = True,
+    whitened: bool = True,
     voting: Voting = "soft",
     seed: int = 0,
 ) -> HeldOutDecisions:
@@ -50,7 +51,7 @@ def validated(
         int(labels.max()) + 1,
         counts=counts,
         scoring=scoring,
-        centered=centered,
+        whitened=whitened,
         voting=voting,
         seed=seed,
     )
@@ -111,13 +112,13 @@ def test_the_seed_decides_the_folds() -> None:
 
 
 @pytest.mark.parametrize("voting", ["soft", "majority"])
-@pytest.mark.parametrize("centered", [True, False], ids=["centred", "not centred"])
-@pytest.mark.parametrize("scoring", ["leave_one_out", "resubstitution"])
+@pytest.mark.parametrize("whitened", [True, False], ids=["whitened", "plain"])
+@pytest.mark.parametrize("scoring", ["separation", "leave_one_out", "resubstitution"])
 def test_decisions_are_those_of_a_classifier_of_the_other_folds(
-    scoring: HeadScoring, centered: bool, voting: Voting
+    scoring: HeadScoring, whitened: bool, voting: Voting
 ) -> None:
     activations = noise(len(LABELS), 0)
-    found = validated(activations, scoring=scoring, centered=centered, voting=voting)
+    found = validated(activations, scoring=scoring, whitened=whitened, voting=voting)
     folds = dealt(LABELS)
     order = order_of(folds)
     assert torch.equal(found.labels, LABELS[order])
@@ -125,15 +126,15 @@ def test_decisions_are_those_of_a_classifier_of_the_other_folds(
         for row, example in enumerate(order):
             rest = torch.from_numpy(np.flatnonzero(folds != folds[example]))
             training = activations.rows(rest)
-            similar = support_similarities(
-                training, LABELS[rest], 4, scoring=scoring, centered=centered
-            )
+            whitening = fit_whitening(training, LABELS[rest], 4) if whitened else None
+            seen = whitening.apply(training) if whitening is not None else training
+            similar = support_similarities(seen, LABELS[rest], 4, scoring=scoring)
             readout = SparseReadout.fitted(
                 training,
                 LABELS[rest],
                 4,
-                rank_heads(similar, LABELS[rest]).top(count),
-                centered=centered,
+                rank_heads(similar, LABELS[rest], scoring).top(count),
+                whitening=whitening,
                 voting=voting,
             )
             expected = readout.decisions(activations.rows([example]))[0]
@@ -168,9 +169,7 @@ def test_noise_that_can_be_memorised_is_at_chance_held_out() -> None:
     accuracies = []
     for seed in range(12):
         activations = noise(40, seed, layout)
-        similar = support_similarities(
-            activations, labels, 2, scoring="resubstitution", centered=True
-        )
+        similar = support_similarities(activations, labels, 2, scoring="resubstitution")
         assert rank_heads(similar, labels).scores[0] == 1.0
         found = validated(activations, labels, counts=(5,), scoring="resubstitution", seed=seed)
         accuracies.append(found.accuracies[0])
@@ -179,7 +178,7 @@ def test_noise_that_can_be_memorised_is_at_chance_held_out() -> None:
 
 def test_a_planted_head_is_right_held_out() -> None:
     activations, labels = noise(40, 0), torch.arange(40) % 2
-    activations.values[1][:, 2, 0] += 12.0 * labels
+    activations.values[1][:, 2, 0] += 12.0 * (2 * labels - 1)
     assert validated(activations, labels, counts=(1, 2)).accuracies[0] == 1.0
 
 
@@ -200,7 +199,7 @@ def test_one_example_a_class_cannot_be_validated() -> None:
             4,
             counts=(1,),
             scoring="leave_one_out",
-            centered=True,
+            whitened=True,
             voting="soft",
         )
         is None

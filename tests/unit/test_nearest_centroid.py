@@ -44,9 +44,7 @@ def ranked(
     activations: HeadActivations, labels: Tensor, scoring: HeadScoring = "leave_one_out"
 ) -> HeadSet:
     n_classes = int(labels.max()) + 1
-    return rank_heads(
-        support_similarities(activations, labels, n_classes, scoring=scoring, centered=True), labels
-    )
+    return rank_heads(support_similarities(activations, labels, n_classes, scoring=scoring), labels)
 
 
 # Two examples, of class 0 and class 1.
@@ -126,7 +124,7 @@ def test_a_planted_head_comes_first(seed: int, scoring: HeadScoring) -> None:
     layout = HeadLayout(tuple(LayerHeads(layer, 8, 4) for layer in range(10)))
     activations = noise(40, seed, layout)
     labels = torch.arange(40) % 2
-    activations.values[7][:, 3, 0] += 4.0 * labels
+    activations.values[7][:, 3, 0] += 4.0 * (2 * labels - 1)
     best = ranked(activations, labels, scoring)
     assert best.indices[0] == HeadIndex(7, 3)
     assert len(best) == 80
@@ -143,9 +141,7 @@ def test_scaling_a_head_changes_nothing() -> None:
 
 
 def test_gathered_heads_stand_side_by_side() -> None:
-    similar = support_similarities(
-        noise(6, 0), torch.arange(6) % 2, 2, scoring="leave_one_out", centered=True
-    )
+    similar = support_similarities(noise(6, 0), torch.arange(6) % 2, 2, scoring="leave_one_out")
     found = gather_heads(similar, HeadSet.of([(4, 2), (1, 0)]))
     assert tuple(found.shape) == (6, 2, 2)
     assert torch.equal(found[:, 0], similar.values[1][:, 2])

@@ -33,7 +33,7 @@ WORDS = {
 # One way of asking for each of the choices that a fit has.
 OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
-    "published": {"head_scoring": "resubstitution", "voting": "majority", "centered": False},
+    "published": {"head_scoring": "resubstitution", "voting": "majority", "whitened": False},
     "majority": {"voting": "majority"},
     "chosen head count": {"n_heads": "auto"},
     "one head": {"n_heads": 1},
@@ -390,5 +390,5 @@ def test_a_model_that_gives_nan_is_an_error(tiny_tokenizer: PreTrainedTokenizerF
 def test_the_published_settings() -> None:
     paper = SparseAttentionVectors.paper(instruction="Q: {text}", system="S")
     assert (paper.n_heads, paper.head_scoring) == (20, "resubstitution")
-    assert (paper.voting, paper.centered) == ("majority", False)
+    assert (paper.voting, paper.whitened) == ("majority", False)
     assert (paper.instruction, paper.system) == ("Q: {text}", "S")

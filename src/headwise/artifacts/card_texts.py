@@ -29,8 +29,8 @@ _CLASSIFIER = MethodText(
     title="few-shot classifier",
     summary=(
         "A few-shot text classifier that reads {n_heads} attention heads of a frozen language "
-        "model. The model runs once over a text; each head votes for the class whose mean "
-        "activation is closest to its own, and the majority wins. No weight of the model was "
+        "model. The model runs once over a text; each head compares its activation with the mean "
+        "activation of each class, and the heads decide together. No weight of the model was "
         "changed. Method: Sparse Attention Vectors "
         "([arXiv:2412.00142](https://arxiv.org/abs/2412.00142))."
     ),
@@ -43,17 +43,18 @@ _CLASSIFIER = MethodText(
     command="headwise predict {name} texts.jsonl",
     limits=(
         "It always answers with one of its classes, also for a text that belongs to none of them.",
-        "The shares of votes are not calibrated probabilities.",
+        "Its probabilities were calibrated on the few support examples; expect them to be rough.",
     ),
 )
 
 _REWARD = MethodText(
     title="few-shot reward model",
     summary=(
-        "A reward model made from a few preference examples. The output of {n_heads} attention "
-        "heads of a frozen language model is replaced by its mean over the examples, and the "
-        "reward is read from the model's own judgement of a response. No weight of the model was "
-        "changed. Method: Activation Reward Models "
+        "A reward model made from a few preference examples. It uses {n_heads} attention heads of "
+        "a frozen language model that is asked to judge a response: sparse heads are read, along "
+        "the direction in which good and bad examples differ; steered heads are replaced by their "
+        "mean over the examples before the model's own judgement is read. No weight of the model "
+        "was changed. Method: Activation Reward Models "
         "([arXiv:2507.01368](https://arxiv.org/abs/2507.01368))."
     ),
     python=(
@@ -64,7 +65,7 @@ _REWARD = MethodText(
     ),
     command="headwise score {name} pairs.jsonl",
     limits=(
-        "Rewards compare responses to the same prompt; their absolute size means little.",
+        "Rewards are log-odds calibrated on the few support pairs; trust their order first.",
         "A policy that is trained against it for long will find responses that it overrates.",
     ),
 )

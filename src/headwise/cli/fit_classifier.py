@@ -63,8 +63,11 @@ def fit_classifier(
         typer.Option(help="Heads' similarities are averaged (soft), or their votes are counted."),
     ] = None,
     head_scoring: Annotated[
-        Literal["leave_one_out", "resubstitution"] | None,
-        typer.Option(help="Whether an example is left out of its own class when heads are ranked."),
+        Literal["separation", "leave_one_out", "resubstitution"] | None,
+        typer.Option(
+            help="What heads are ranked by: the margin between classes over its deviation, or the "
+            "examples they get right, each left out of its own class or left in."
+        ),
     ] = None,
     paper: PaperOption = False,
     system: SystemOption = None,

@@ -6,22 +6,20 @@ from torch import Tensor
 
 from headwise.artifacts import ArtifactRecord
 from headwise.errors import ArtifactError
-from headwise.heads import HeadSet
 from headwise.selection.sparse_readout import SparseReadout
 from headwise.selection.voting import Voting
 
 
 def readout_from_tensors(
-    record: ArtifactRecord, heads: HeadSet, n_classes: int, voting: Voting, prefix: str = ""
+    record: ArtifactRecord, n_classes: int, voting: Voting, *, whitened: bool
 ) -> SparseReadout:
     """The readout that `SparseReadout.tensors` wrote.
 
     Args:
         record: The artifact.
-        heads: The readout's heads, in order.
         n_classes: How many classes each centroid table has.
         voting: How the heads vote.
-        prefix: What the tensors' names begin with.
+        whitened: Whether there are whitening maps.
 
     Returns:
         The readout.
@@ -29,12 +27,13 @@ def readout_from_tensors(
     Raises:
         ArtifactError: A tensor is missing or of the wrong shape.
     """
-    centroids, centers = [], []
-    for number, index in enumerate(heads):
+    centroids, maps = [], []
+    for number, index in enumerate(record.heads):
         width = record.layout.head_dim(index)
-        centroids.append(named_tensor(record, f"{prefix}centroids.{number}", (n_classes, width)))
-        centers.append(named_tensor(record, f"{prefix}center.{number}", (width,)))
-    return SparseReadout(heads, tuple(centroids), tuple(centers), voting)
+        centroids.append(named_tensor(record, f"centroids.{number}", (n_classes, width)))
+        if whitened:
+            maps.append(named_tensor(record, f"whitening.{number}", (width, width)))
+    return SparseReadout(record.heads, tuple(centroids), tuple(maps), voting)
 
 
 def named_tensor(record: ArtifactRecord, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -187,6 +187,7 @@ class SparseAttentionClassifier(Artifact):
                 "settings": dict(self.parameters),
                 "classes": list(self.classes),
                 "voting": self.readout.voting,
+                "whitened": bool(self.readout.maps),
                 "scale": self.scale,
                 "max_text_tokens": self.max_text_tokens,
             },
@@ -216,7 +217,9 @@ class SparseAttentionClassifier(Artifact):
             prompt=ClassificationPrompt(prompt.text("instruction"), prompt.optional_text("system")),
             max_text_tokens=parameters.integer("max_text_tokens", minimum=8),
             classes=names,
-            readout=readout_from_tensors(record, record.heads, len(names), chosen),
+            readout=readout_from_tensors(
+                record, len(names), chosen, whitened=record.parameters.get("whitened") is True
+            ),
             scale=parameters.number("scale"),
             parameters=parameters.mapping("settings"),
             statistics=_read_statistics(Fields(record.statistics, "statistics")),

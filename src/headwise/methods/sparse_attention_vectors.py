@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -29,6 +29,7 @@ from headwise.selection.cross_validation import (
 from headwise.selection.nearest_centroid import rank_heads
 from headwise.selection.sparse_readout import SparseReadout
 from headwise.selection.voting import Voting
+from headwise.selection.whitening import fit_whitening
 
 # With one example a class nothing can be held out; then cosines are sharpened by this.
 _UNCALIBRATED_SCALE = 10.0
@@ -42,10 +43,13 @@ class SparseAttentionVectors:
     Args:
         n_heads: How many heads to keep, or `"auto"` to choose by cross-validation on the support
             set.
-        head_scoring: How a head's accuracy on the support set is counted: `"leave_one_out"` keeps
-            an example out of its own class's centroid, `"resubstitution"` leaves it in.
+        head_scoring: What heads are ranked by: `"separation"`, the margin between the classes in
+            units of its deviation; `"leave_one_out"`, the support examples they get right; both
+            keep an example out of its own class's centroid. `"resubstitution"` counts with the
+            example left in.
         voting: `"soft"` averages the heads' cosine similarities, `"majority"` counts their votes.
-        centered: Whether the mean of the class centroids is subtracted before cosines are taken.
+        whitened: Whether activations are divided by their shrunk covariance within the classes
+            before cosines are taken.
         instruction: The user's turn put to the model; `{text}` is the example's text, every other
             `{column}` one of its fields.
         system: A system turn before it.
@@ -56,13 +60,13 @@ class SparseAttentionVectors:
         InputError: A parameter is out of range.
 
     Source: arXiv:2412.00142. `paper()` gives the published rules; leave-one-out scoring, soft
-    voting, centring, calibrated probabilities and the choice of `n_heads` are ours.
+    voting, whitening, calibrated probabilities and the choice of `n_heads` are ours.
     """
 
     n_heads: int | Literal["auto"] = 20
-    head_scoring: HeadScoring = "leave_one_out"
+    head_scoring: HeadScoring = "separation"
     voting: Voting = "soft"
-    centered: bool = False
+    whitened: bool = True
     instruction: str = "{text}"
     system: str | None = None
     max_text_tokens: int = 2_048
@@ -71,9 +75,10 @@ class SparseAttentionVectors:
     def __post_init__(self) -> None:
         if self.n_heads != "auto" and (not isinstance(self.n_heads, int) or self.n_heads < 1):
             raise InputError(f"n_heads is a positive number or 'auto'; got {self.n_heads!r}.")
-        if self.head_scoring not in ("leave_one_out", "resubstitution"):
+        if self.head_scoring not in get_args(HeadScoring):
             raise InputError(
-                f"head_scoring is 'leave_one_out' or 'resubstitution'; got {self.head_scoring!r}."
+                f"head_scoring is one of {', '.join(get_args(HeadScoring))}; got "
+                f"{self.head_scoring!r}."
             )
         if self.voting not in ("soft", "majority"):
             raise InputError(f"voting is 'soft' or 'majority'; got {self.voting!r}.")
@@ -84,12 +89,12 @@ class SparseAttentionVectors:
     def paper(
         cls, *, instruction: str = "{text}", system: str | None = None
     ) -> SparseAttentionVectors:
-        """The published rules: 20 heads by resubstitution accuracy, majority vote, no centring."""
+        """The published rules: 20 heads by resubstitution accuracy, majority vote, plain cosine."""
         return cls(
             n_heads=20,
             head_scoring="resubstitution",
             voting="majority",
-            centered=False,
+            whitened=False,
             instruction=instruction,
             system=system,
         )
@@ -140,18 +145,14 @@ class SparseAttentionVectors:
         Returns:
             The classifier.
         """
-        similar = support_similarities(
-            activations,
-            labels,
-            len(classes),
-            scoring=self.head_scoring,
-            centered=self.centered,
-        )
-        ranked = rank_heads(similar, labels)
+        whitening = fit_whitening(activations, labels, len(classes)) if self.whitened else None
+        prepared = whitening.apply(activations) if whitening is not None else activations
+        similar = support_similarities(prepared, labels, len(classes), scoring=self.head_scoring)
+        ranked = rank_heads(similar, labels, self.head_scoring)
         held_out = self._held_out(activations, labels, len(classes), len(ranked))
         heads = ranked.top(self._head_count(held_out))
         readout = SparseReadout.fitted(
-            activations, labels, len(classes), heads, centered=self.centered, voting=self.voting
+            activations, labels, len(classes), heads, whitening=whitening, voting=self.voting
         )
         counts = torch.bincount(labels, minlength=len(classes)).tolist()
         return SparseAttentionClassifier(
@@ -182,7 +183,7 @@ class SparseAttentionVectors:
             n_classes,
             counts=counts,
             scoring=self.head_scoring,
-            centered=self.centered,
+            whitened=self.whitened,
             voting=self.voting,
             seed=self.seed,
         )

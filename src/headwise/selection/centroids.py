@@ -11,10 +11,11 @@ from torch import Tensor
 from headwise.errors import InputError
 from headwise.heads import HeadActivations, HeadLayout
 
-HeadScoring = Literal["leave_one_out", "resubstitution"]
+HeadScoring = Literal["separation", "leave_one_out", "resubstitution"]
 
 # A head whose centroids differ by less than this share of their length is constant up to rounding.
 _CONSTANT = 1e-4
+_TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,6 @@ def support_similarities(
     n_classes: int,
     *,
     scoring: HeadScoring,
-    centered: bool,
 ) -> HeadSimilarities:
     """Similarities of support examples to the centroids of their own support set.
 
@@ -70,15 +70,13 @@ def support_similarities(
         labels: `(n,)` int64 class numbers, every class present.
         n_classes: How many classes.
         scoring: `"resubstitution"` lets a centroid include the example itself, as published;
-            `"leave_one_out"` takes it out. The only example of a class cannot be taken out and
-            stays in.
-        centered: Whether the mean of the class centroids is subtracted first, so that cosines
-            compare what differs between classes instead of what they have in common.
+            otherwise it is taken out. The only example of a class cannot be taken out and stays
+            in.
 
     Returns:
         The similarities.
 
-    Source: SAVs, arXiv:2412.00142, section 3. Deviations: leave-one-out and centring are ours.
+    Source: SAVs, arXiv:2412.00142, section 3. Deviation: leave-one-out is ours.
     """
     if len(activations) != len(labels):
         raise InputError(f"Got {len(activations)} activations and {len(labels)} labels.")
@@ -87,50 +85,37 @@ def support_similarities(
         x = layer.double()
         means = class_means(x, labels, n_classes)
         own = means[labels]
-        if scoring == "leave_one_out":
+        if scoring != "resubstitution":
             counts = torch.bincount(labels, minlength=n_classes)[labels].double()[:, None, None]
             own = torch.where(counts > 1, (own * counts - x) / (counts - 1).clamp_min(1), own)
-        values.append(_cosines(x, means, labels, own, centered=centered))
+        values.append(_cosines(x, means, labels, own))
         informative.append(_differs(means))
     return HeadSimilarities(activations.layout, tuple(values), tuple(informative))
 
 
-def query_similarities(queries: Tensor, centroids: Tensor, center: Tensor) -> Tensor:
+def query_similarities(queries: Tensor, centroids: Tensor) -> Tensor:
     """Cosine similarities of queries to class centroids in one head.
 
     Args:
         queries: `(n, dim)`.
-        centroids: `(n_classes, dim)`, the centre already subtracted.
-        center: `(dim,)`; zero without centring.
+        centroids: `(n_classes, dim)`.
 
     Returns:
         `(n, n_classes)` float64.
     """
-    x = torch.nn.functional.normalize(queries.double() - center.double(), dim=1)
-    return x @ torch.nn.functional.normalize(centroids.double(), dim=1).T
+    x = torch.nn.functional.normalize(queries.double(), dim=1, eps=_TINY)
+    return x @ torch.nn.functional.normalize(centroids.double(), dim=1, eps=_TINY).T
 
 
-def _cosines(x: Tensor, means: Tensor, labels: Tensor, own: Tensor, *, centered: bool) -> Tensor:
+def _cosines(x: Tensor, means: Tensor, labels: Tensor, own: Tensor) -> Tensor:
     """Cosines to the class means, each example's own class mean being `own` instead."""
-    n_classes = len(means)
-    rows = torch.arange(len(x))
-    dots = torch.einsum("nhd,chd->nhc", x, means)
-    dots[rows, :, labels] = (x * own).sum(dim=2)
-    squares = means.square().sum(dim=2).T.repeat(len(x), 1, 1)
-    squares[rows, :, labels] = own.square().sum(dim=2)
-    lengths = x.square().sum(dim=2)
-    if centered:
-        # The centre moves with the example's own centroid, so each example has a centre of its own.
-        center = means.mean(dim=0) + (own - means[labels]) / n_classes
-        to_means = torch.einsum("nhd,chd->nhc", center, means)
-        to_means[rows, :, labels] = (center * own).sum(dim=2)
-        to_self = center.square().sum(dim=2)
-        across = (x * center).sum(dim=2)
-        dots = dots - across[:, :, None] - to_means + to_self[:, :, None]
-        squares = squares - 2 * to_means + to_self[:, :, None]
-        lengths = lengths - 2 * across + to_self
-    scale = (squares.clamp_min(0) * lengths.clamp_min(0)[:, :, None]).sqrt()
-    return torch.where(scale > 1e-18, dots / scale.clamp_min(1e-18), torch.zeros_like(dots))
+    unit = torch.nn.functional.normalize(x, dim=2, eps=_TINY)
+    cosines = torch.einsum(
+        "nhd,chd->nhc", unit, torch.nn.functional.normalize(means, dim=2, eps=_TINY)
+    )
+    to_own = (unit * torch.nn.functional.normalize(own, dim=2, eps=_TINY)).sum(dim=2)
+    cosines[torch.arange(len(x)), :, labels] = to_own
+    return cosines
 
 
 def _differs(means: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from headwise.selection.centroids import (
 )
 from headwise.selection.nearest_centroid import rank_heads
 from headwise.selection.voting import Voting, decide_by_count
+from headwise.selection.whitening import fit_whitening
 
 HEAD_COUNTS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240)
 
@@ -99,7 +100,7 @@ def held_out_decisions(
     *,
     counts: tuple[int, ...],
     scoring: HeadScoring,
-    centered: bool,
+    whitened: bool,
     voting: Voting,
     n_folds: int = 5,
     seed: int = 0,
@@ -112,7 +113,7 @@ def held_out_decisions(
         n_classes: How many classes.
         counts: The numbers of heads to try.
         scoring: See `support_similarities`.
-        centered: See `support_similarities`.
+        whitened: Whether activations are whitened first, see `fit_whitening`.
         voting: See `decide`.
         n_folds: Folds; no more than the largest class has examples.
         seed: Seed of the dealing into folds.
@@ -131,15 +132,16 @@ def held_out_decisions(
         if len(held) == 0:
             continue
         rest = torch.from_numpy(np.flatnonzero(folds != fold))
-        training = activations.rows(rest)
-        similar = support_similarities(
-            training, labels[rest], n_classes, scoring=scoring, centered=centered
-        )
+        training, queries = activations.rows(rest), activations.rows(held)
+        if whitened:
+            whitening = fit_whitening(training, labels[rest], n_classes)
+            training, queries = whitening.apply(training), whitening.apply(queries)
+        similar = support_similarities(training, labels[rest], n_classes, scoring=scoring)
         try:
-            heads = rank_heads(similar, labels[rest]).top(max(counts))
+            heads = rank_heads(similar, labels[rest], scoring).top(max(counts))
         except UninformativeHeadsError:
             continue  # This fold's training rows are the same text; the other folds still tell.
-        queried = _query(training, labels[rest], n_classes, activations.rows(held), heads, centered)
+        queried = _query(training, labels[rest], n_classes, queries, heads)
         usable = tuple(min(count, len(heads)) for count in counts)
         for part, decision in zip(parts, decide_by_count(queried, usable, voting), strict=True):
             part.append(decision)
@@ -155,11 +157,9 @@ def _query(
     n_classes: int,
     queries: HeadActivations,
     heads: HeadSet,
-    centered: bool,
 ) -> Tensor:
     similarities = []
     for index in heads:
         means = class_means(training.head(index).double()[:, None], labels, n_classes)[:, 0]
-        center = means.mean(dim=0) if centered else torch.zeros_like(means[0])
-        similarities.append(query_similarities(queries.head(index), means - center, center))
+        similarities.append(query_similarities(queries.head(index), means))
     return torch.stack(similarities, dim=1)

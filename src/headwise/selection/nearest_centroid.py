@@ -7,11 +7,16 @@ from torch import Tensor
 
 from headwise.errors import UninformativeHeadsError
 from headwise.heads import HeadIndex, HeadSet
-from headwise.selection.centroids import HeadSimilarities
+from headwise.selection.centroids import HeadScoring, HeadSimilarities
+
+# Margins that deviate less are as good as equal: the smallest of few can be so by luck.
+_STEADIEST = 1e-3
 
 
-def rank_heads(similarities: HeadSimilarities, labels: Tensor) -> HeadSet:
-    """Orders heads by the support examples they classify rightly.
+def rank_heads(
+    similarities: HeadSimilarities, labels: Tensor, scoring: HeadScoring = "leave_one_out"
+) -> HeadSet:
+    """Orders heads by how well they tell the support examples apart.
 
     Ties are broken the same way every time: by the mean margin of the right class over the best
     wrong one, then the shallower layer, then the lower head number. Heads whose centroids do not
@@ -20,24 +25,32 @@ def rank_heads(similarities: HeadSimilarities, labels: Tensor) -> HeadSet:
     Args:
         similarities: Of `n` support examples, see `support_similarities`.
         labels: `(n,)` int64 class numbers.
+        scoring: `"leave_one_out"` and `"resubstitution"` count the examples a head gets right;
+            `"separation"` takes its mean margin in units of the margins' deviation, which ties
+            less and is steadier on few examples.
 
     Returns:
-        All informative heads, best first, each scored by the share of examples it gets right.
+        All informative heads, best first, scored by the share of examples they get right, or by
+        their separation.
 
     Raises:
         UninformativeHeadsError: No head's centroids differ.
 
-    Source: SAVs, arXiv:2412.00142, section 3; the tie rule is ours (the published code leaves ties
-    to an unstable sort).
+    Source: SAVs, arXiv:2412.00142, section 3; the separation and the tie rule are ours (the
+    published code leaves ties to an unstable sort).
     """
     ranked: list[tuple[float, float, HeadIndex]] = []
     for entry, values, informative in zip(
         similarities.layout.layers, similarities.values, similarities.informative, strict=True
     ):
-        correct = (values.argmax(dim=2) == labels[:, None]).double().mean(dim=0)
-        margins = _margins(values, labels).mean(dim=0)
+        margins = _margins(values, labels)
+        mean = margins.mean(dim=0)
+        if scoring == "separation" and len(labels) > 1:
+            scores = mean / margins.std(dim=0).clamp_min(_STEADIEST)
+        else:
+            scores = (values.argmax(dim=2) == labels[:, None]).double().mean(dim=0)
         ranked.extend(
-            (float(correct[head]), float(margins[head]), HeadIndex(entry.layer, head))
+            (float(scores[head]), float(mean[head]), HeadIndex(entry.layer, head))
             for head in range(entry.n_heads)
             if bool(informative[head])
         )

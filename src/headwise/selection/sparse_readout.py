@@ -11,6 +11,7 @@ from headwise.errors import InputError
 from headwise.heads import HeadActivations, HeadSet
 from headwise.selection.centroids import class_means, query_similarities
 from headwise.selection.voting import Voting, decide
+from headwise.selection.whitening import HeadWhitening
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,19 +20,21 @@ class SparseReadout:
 
     Args:
         heads: `k` heads, best first.
-        centroids: One float32 `(n_classes, head_dim)` tensor a head, the centre subtracted.
-        centers: One float32 `(head_dim,)` tensor a head; zero without centring.
+        centroids: One float32 `(n_classes, head_dim)` tensor a head, whitened where there are maps.
+        maps: One float32 `(head_dim, head_dim)` whitening map a head; none where plain.
         voting: How the heads' similarities become decisions.
     """
 
     heads: HeadSet
     centroids: tuple[Tensor, ...]
-    centers: tuple[Tensor, ...]
+    maps: tuple[Tensor, ...]
     voting: Voting
 
     def __post_init__(self) -> None:
-        if not len(self.heads) == len(self.centroids) == len(self.centers) > 0:
-            raise InputError("A SparseReadout needs one centroid table and one centre a head.")
+        if not len(self.heads) == len(self.centroids) > 0:
+            raise InputError("A SparseReadout needs one centroid table a head.")
+        if len(self.maps) not in (0, len(self.heads)):
+            raise InputError("A SparseReadout has a whitening map for every head or for none.")
 
     @classmethod
     def fitted(
@@ -41,30 +44,31 @@ class SparseReadout:
         n_classes: int,
         heads: HeadSet,
         *,
-        centered: bool,
+        whitening: HeadWhitening | None,
         voting: Voting,
     ) -> SparseReadout:
         """Takes the centroids of the kept heads from support activations.
 
         Args:
-            activations: `n` support examples.
+            activations: `n` support examples, not whitened.
             labels: `(n,)` int64 class numbers, every class present.
             n_classes: How many classes.
             heads: The heads to keep, best first.
-            centered: Whether the mean of the centroids is subtracted.
+            whitening: The maps to whiten by, or None.
             voting: See `decide`.
 
         Returns:
             The readout.
         """
-        centroids, centers = [], []
+        centroids, maps = [], []
         for index in heads:
-            values = activations.head(index).double()[:, None]
-            means = class_means(values, labels, n_classes)[:, 0]
-            center = means.mean(dim=0) if centered else torch.zeros_like(means[0])
-            centroids.append((means - center).float())
-            centers.append(center.float())
-        return cls(heads, tuple(centroids), tuple(centers), voting)
+            values = activations.head(index).double()
+            if whitening is not None:
+                maps.append(whitening.of_head(index).float())
+                values = values @ whitening.of_head(index).T
+            means = class_means(values[:, None], labels, n_classes)[:, 0]
+            centroids.append(means.float())
+        return cls(heads, tuple(centroids), tuple(maps), voting)
 
     def similarities(self, activations: HeadActivations) -> Tensor:
         """Cosine similarity to every class centroid in every kept head.
@@ -75,26 +79,20 @@ class SparseReadout:
         Returns:
             `(n, k, n_classes)` float64.
         """
-        return torch.stack(
-            [
-                query_similarities(activations.head(index), centroids, center)
-                for index, centroids, center in zip(
-                    self.heads, self.centroids, self.centers, strict=True
-                )
-            ],
-            dim=1,
-        )
+        found = []
+        for number, index in enumerate(self.heads):
+            values = activations.head(index).double()
+            if self.maps:
+                values = values @ self.maps[number].double().T
+            found.append(query_similarities(values, self.centroids[number]))
+        return torch.stack(found, dim=1)
 
     def decisions(self, activations: HeadActivations) -> Tensor:
         """Decision values, `(n, n_classes)` float64; the largest is the prediction."""
         return decide(self.similarities(activations), self.voting)
 
-    def tensors(self, prefix: str = "") -> dict[str, Tensor]:
-        """The learnt numbers by name, for saving: two tensors a head."""
-        named = {}
-        for number, (centroids, center) in enumerate(
-            zip(self.centroids, self.centers, strict=True)
-        ):
-            named[f"{prefix}centroids.{number}"] = centroids
-            named[f"{prefix}center.{number}"] = center
+    def tensors(self) -> dict[str, Tensor]:
+        """The learnt numbers by name, for saving."""
+        named = {f"centroids.{number}": table for number, table in enumerate(self.centroids)}
+        named |= {f"whitening.{number}": table for number, table in enumerate(self.maps)}
         return named
