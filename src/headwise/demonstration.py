@@ -35,6 +35,7 @@ N_TEST_MESSAGES = 100
 N_SUPPORT_PAIRS = 40
 N_TEST_PAIRS = 50
 BIAS: Bias = "lengthy"
+_NO_CONTENT = "N/A"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ def zero_shot_accuracy(
 ) -> float:
     """Accuracy of the label name that the model finds most likely, told what labels there are.
 
+    Each name's log-likelihood is taken relative to that after a message without content, so that a
+    short or frequent name has no head start (contextual calibration, arXiv:2102.09690).
+
     Args:
         engine: The frozen model.
         classes: The labels.
@@ -132,10 +136,10 @@ def zero_shot_accuracy(
         The share classified as labelled.
     """
     question = f"{INSTRUCTION} Answer with one of: {', '.join(classes)}."
-    conversations = [
-        Conversation.user(question.replace("{text}", message.text)) for message in test
-    ]
-    best = engine.token_logprobs(conversations, classes, progress=progress).argmax(dim=1)
+    texts = [_NO_CONTENT, *(message.text for message in test)]
+    conversations = [Conversation.user(question.replace("{text}", text)) for text in texts]
+    logprobs = engine.token_logprobs(conversations, classes, progress=progress)
+    best = (logprobs[1:] - logprobs[0]).argmax(dim=1)
     right = [classes[int(i)] == message.label for i, message in zip(best, test, strict=True)]
     return float(np.mean(right))
 

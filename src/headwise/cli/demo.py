@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from headwise.cli.models import ModelChoice, load_engine
+
 if TYPE_CHECKING:
     from headwise.demonstration import ClassifierDemo, RewardDemo
 
@@ -33,12 +35,12 @@ def demo(
         demonstrate_reward,
         save_demonstration,
     )
-    from headwise.engines.load import load
 
     notes = Console(stderr=True)
     started = time.perf_counter()
     notes.print("Loading SmolLM2-135M-Instruct (converted once, about 20 s the first time) ...")
-    engine = load()
+    choice = ModelChoice(model=None, revision=None, dtype=None, device=None)
+    engine = load_engine(choice, quiet=True).as_engine
     notes.print("Fitting a classifier on 20 labelled messages ...")
     classifier = demonstrate_classifier(engine, progress=True)
     notes.print("Fitting a reward model on 40 preference pairs, with a head search ...")
