@@ -117,7 +117,7 @@ def test_shots_are_drawn_for_each_class_by_the_seed(tmp_path, model_folder):
         arguments = ("-o", out, "--model", model_folder, "--shots", 4, "--seed", seed, "--json")
         figures = json.loads(done("fit", "classifier", train, *arguments).stdout)
         assert figures["examples_per_class"] == {"a": 4, "b": 4}
-        texts[name] = read_folder(out).tensors["center.0"].tolist()
+        texts[name] = read_folder(out).tensors["centroids.0"].tolist()
     assert texts["one"] == texts["same"] != texts["other"]
 
 

