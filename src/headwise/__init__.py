@@ -1,4 +1,4 @@
-"""Few-shot classifiers and reward models from the attention heads of a frozen language model.
+"""Few-shot classifiers, reward models and task vectors from the heads of a frozen language model.
 
 The public names are loaded when first used, so that importing headwise is instant and loads no
 torch.

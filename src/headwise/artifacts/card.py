@@ -56,7 +56,7 @@ def _metadata(record: ArtifactRecord) -> str:
     data = ModelCardData(
         base_model=model_id if is_public else None,
         library_name="headwise",
-        pipeline_tag="text-classification",
+        pipeline_tag=text_of(record.method).pipeline_tag,
         tags=["headwise", record.method],
     )
     return data.to_yaml().strip()

@@ -16,6 +16,7 @@ class MethodText:
         python: An example of use; `{name}` is replaced by the artifact's name as a Python string.
         command: A command line; `{name}` is replaced by the artifact's name as a shell word.
         limits: What to beware of, one sentence or two each.
+        pipeline_tag: The Hub's name of the kind of task.
     """
 
     title: str
@@ -23,6 +24,7 @@ class MethodText:
     python: str
     command: str
     limits: tuple[str, ...]
+    pipeline_tag: str = "text-classification"
 
 
 _CLASSIFIER = MethodText(
@@ -71,6 +73,7 @@ _REWARD = MethodText(
 )
 
 _TASK = MethodText(
+    pipeline_tag="text-generation",
     title="task vector",
     summary=(
         "A task, shown to a frozen language model by examples and kept as the output of {n_heads} "

@@ -59,7 +59,7 @@ def headwise(
         ),
     ] = False,
 ) -> None:
-    """Few-shot classifiers and reward models from the attention heads of a frozen language model.
+    """Few-shot classifiers, reward models and task vectors from a frozen model's attention heads.
 
     Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 bad usage or
     bad input, 130 interrupted.
