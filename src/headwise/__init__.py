@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from headwise.methods.reward_model import RewardModel
     from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
     from headwise.methods.sparse_attention_vectors import SparseAttentionVectors
+    from headwise.methods.task_vector import TaskVector
+    from headwise.methods.task_vectors import TaskVectors
     from headwise.prompts.conversation import Conversation, Message
     from headwise.readers import read_examples, read_judgements, read_preferences
     from headwise.selection.reinforce import Reinforce
@@ -45,6 +47,8 @@ _HOME = {
     "SparseAttentionClassifier": "headwise.methods.sparse_attention_classifier",
     "SparseAttentionVectors": "headwise.methods.sparse_attention_vectors",
     "Steering": "headwise.heads",
+    "TaskVector": "headwise.methods.task_vector",
+    "TaskVectors": "headwise.methods.task_vectors",
     "TransformersEngine": "headwise.engines.transformers",
     "from_pretrained": "headwise.artifacts",
     "load": "headwise.engines.load",
@@ -71,6 +75,8 @@ __all__ = [
     "SparseAttentionClassifier",
     "SparseAttentionVectors",
     "Steering",
+    "TaskVector",
+    "TaskVectors",
     "TransformersEngine",
     "__version__",
     "from_pretrained",

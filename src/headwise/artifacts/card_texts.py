@@ -69,6 +69,27 @@ _REWARD = MethodText(
     ),
 )
 
+_TASK = MethodText(
+    title="task vector",
+    summary=(
+        "A task, shown to a frozen language model by examples and kept as the output of {n_heads} "
+        "of its attention heads. Put back at the end of a prompt without examples, it makes the "
+        "model answer as if it had read them. No weight of the model was changed. Method: "
+        "Multimodal Task Vectors ([arXiv:2406.15334](https://arxiv.org/abs/2406.15334)), on text."
+    ),
+    python=(
+        "import headwise\n\n"
+        "task = headwise.from_pretrained({name})\n"
+        'for answer in task.generate(["first input", "second input"]):\n'
+        "    print(answer)"
+    ),
+    command="headwise generate {name} inputs.jsonl",
+    limits=(
+        "It answers every input as if it were of its task.",
+        "It carries what examples have in common; a fact that only one of them tells is lost.",
+    ),
+)
+
 _OTHER = MethodText(
     title="artifact",
     summary=(
@@ -83,6 +104,7 @@ _OTHER = MethodText(
 _TEXTS: Mapping[str, MethodText] = {
     "sparse-attention-vectors": _CLASSIFIER,
     "activation-reward": _REWARD,
+    "task-vectors": _TASK,
 }
 
 COMMON_LIMITS = (

@@ -17,6 +17,7 @@ ARTIFACT_CLASSES: Mapping[str, str] = {
         "headwise.methods.sparse_attention_vectors:SparseAttentionClassifier"
     ),
     "activation-reward": "headwise.methods.activation_reward:RewardModel",
+    "task-vectors": "headwise.methods.task_vector:TaskVector",
 }
 """`{method: "module:class"}`."""
 

@@ -10,6 +10,8 @@ from headwise import __version__
 from headwise.cli.demo import demo
 from headwise.cli.fit_classifier import fit_classifier
 from headwise.cli.fit_reward import fit_reward
+from headwise.cli.fit_task import fit_task
+from headwise.cli.generate import generate
 from headwise.cli.guard import GuardedCommand
 from headwise.cli.inspect import inspect
 from headwise.cli.predict import predict
@@ -29,7 +31,7 @@ fit = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings=_SETTINGS,
-    help="Fit a classifier or a reward model on a few examples.",
+    help="Fit a classifier, a reward model or a task vector on a few examples.",
 )
 app.add_typer(fit, name="fit")
 
@@ -80,8 +82,10 @@ _add(
     fit_reward,
     'headwise fit reward pairs.jsonl -o judge --criterion "The answer is correct."',
 )
+_add(fit, "task", fit_task, "headwise fit task shots.jsonl -o capitals")
 _add(app, "predict", predict, "headwise predict topics new.jsonl -o predicted.jsonl")
 _add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
+_add(app, "generate", generate, "headwise generate capitals new.jsonl -o answered.jsonl")
 _add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
 
 
