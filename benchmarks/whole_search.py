@@ -23,8 +23,10 @@ from benchmarks.texts import running_words, text_of_length
 from headwise.data.demo import read_json
 from headwise.heads import HeadSet
 from headwise.prompts.conversation import Conversation
-from headwise.selection.reinforce import Reinforce, losses_of
-from headwise.selection.search import HeadSearch, SearchTask
+from headwise.selection.attribution import Attribution
+from headwise.selection.descent import MaskDescent
+from headwise.selection.reinforce import Reinforce
+from headwise.selection.search import HeadSearch, SearchTask, losses_of
 
 PUBLISHED = "published search, on headwise"
 NAIVE = "published search, naive"
@@ -70,14 +72,15 @@ def whole_searches(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Search
 
 def faster_searches(sizes: Sizes, seed: int) -> list[tuple[str, HeadSearch]]:
     """The searches that are to reach the published loss sooner."""
-    default = Reinforce(seed=seed)
-    antithetic = replace(default, baseline="leave_one_out", antithetic=True)
+    cap = sizes.search_epochs
+    short, usual = MaskDescent(epochs=min(10, cap), seed=seed), MaskDescent(seed=seed)
+    reduced, default = Reinforce.variance_reduced(seed=seed), Reinforce(seed=seed)
     return [
-        (name, replace(search, epochs=min(search.epochs, sizes.search_epochs)))
-        for name, search in (
-            ("default REINFORCE", default),
-            ("REINFORCE, antithetic masks", antithetic),
-        )
+        ("attribution", Attribution()),
+        (f"mask descent, {short.epochs} epochs", short),
+        ("mask descent", replace(usual, epochs=min(usual.epochs, cap))),
+        ("variance-reduced REINFORCE", replace(reduced, epochs=min(reduced.epochs, cap))),
+        ("default REINFORCE", replace(default, epochs=min(default.epochs, cap))),
     ]
 
 

@@ -58,19 +58,19 @@ def test_equals_plain_patched_forward_passes(subject: Subject, target_tokens: in
 
 @pytest.mark.parametrize("among", [("Yes", "No"), ("Yes", "No", "the mat", "the cat", "Yes")])
 def test_a_target_can_compete_among_a_few_tokens_only(
-    llama: Subject, among: tuple[str, ...]
+    subject: Subject, among: tuple[str, ...]
 ) -> None:
-    vectors, masks = random_vectors(llama), llama.masks(3)
+    vectors, masks = random_vectors(subject), subject.masks(3)
     targets = ("No", "Yes", "No")
     some = [CONVERSATIONS[number] for number in SOME]
-    found = llama.engine.mask_losses(some, targets, vectors, masks, among=among)
+    found = subject.engine.mask_losses(some, targets, vectors, masks, among=among)
     for column, (conversation, target) in enumerate(zip(some, targets, strict=True)):
-        prompt = llama.reference.prompt(conversation)
-        first = {text: llama.reference.target(conversation, text)[0] for text in among}
+        prompt = subject.reference.prompt(conversation)
+        first = {text: subject.reference.target(conversation, text)[0] for text in among}
         rivals = sorted(set(first.values()))
         for row, mask in enumerate(masks):
             edits = mask_edits(mask, vectors, [len(prompt) - 1])
-            logprobs = llama.reference.logits(prompt, edits)[-1][rivals].log_softmax(dim=0)
+            logprobs = subject.reference.logits(prompt, edits)[-1][rivals].log_softmax(dim=0)
             expected = -logprobs[rivals.index(first[target])]
             assert_close(found[row, column], expected, 2e-5)
 
@@ -82,6 +82,26 @@ def test_equals_plain_patched_forward_passes_with_a_wider_window(name: str, wind
     narrow = family(name)
     wide = replace(narrow, config={**narrow.config, "sliding_window": window})
     test_equals_plain_patched_forward_passes(Subject.of(wide, build_tokenizer()), None)
+
+
+@pytest.mark.parametrize("among", [("Yes", "No", "the mat"), None], ids=["some", "all"])
+def test_only_the_logits_of_the_tokens_that_compete_are_computed(
+    llama: Subject, among: tuple[str, ...] | None
+) -> None:
+    vectors, masks, widths = random_vectors(llama), llama.masks(3), set()
+
+    def losses() -> Tensor:
+        return llama.engine.mask_losses(CONVERSATIONS, ("No",) * 5, vectors, masks, among=among)
+
+    losses()  # With trials of what the model can do.
+    handle = llama.model.register_forward_hook(
+        lambda module, args, output: widths.add(output.logits.shape[-1])
+    )
+    try:
+        losses()
+    finally:
+        handle.remove()
+    assert widths == {llama.model.config.vocab_size if among is None else len(among)}
 
 
 def test_kept_prefixes_under_a_small_memory_budget_change_nothing(llama: Subject) -> None:

@@ -38,7 +38,34 @@ def _generate(engine: Engine, subject: Subject) -> object:
     return engine.generate(CONVERSATIONS, sampling, subject.steering(positions="generated"))
 
 
-VERBS = (_capture, _capture_some, _token_logprobs, _mask_losses, _generate)
+def _mask_losses_among(engine: Engine, subject: Subject) -> object:
+    vectors = subject.vectors_of(CONVERSATIONS[0])
+    targets = ("Yes",) * len(CONVERSATIONS)
+    return engine.mask_losses(
+        CONVERSATIONS, targets, vectors, subject.masks(3), among=("Yes", "No")
+    )
+
+
+def _head_effects(engine: Engine, subject: Subject) -> object:
+    return engine.head_effects(CONVERSATIONS, TARGETS, subject.vectors_of(CONVERSATIONS[0]))
+
+
+def _stream(engine: Engine, subject: Subject) -> object:
+    sampling = Sampling(max_new_tokens=3, temperature=0.5, top_p=0.9)
+    steering = subject.steering(positions="generated")
+    return tuple(engine.stream(CONVERSATIONS[0], sampling, steering))
+
+
+VERBS = (
+    _capture,
+    _capture_some,
+    _token_logprobs,
+    _mask_losses,
+    _mask_losses_among,
+    _head_effects,
+    _generate,
+    _stream,
+)
 each_verb = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__.strip("_"))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import Tensor
@@ -21,15 +24,22 @@ PROMPT = CONVERSATIONS[0]
 def shapes_run(engine: TransformersEngine, vectors: HeadVectors, chosen: Tensor) -> list[Shape]:
     """Shapes of the tokens that pass through the model when masks are run a second time."""
     engine.mask_losses([PROMPT], [" Yes"], vectors, chosen)
+    with watched(engine) as run:
+        engine.mask_losses([PROMPT], [" Yes"], vectors, chosen)
+    return run
+
+
+@contextmanager
+def watched(engine: TransformersEngine) -> Iterator[list[Shape]]:
+    """The shapes of the tokens that pass through the model while the block runs."""
     run: list[Shape] = []
     handle = engine.model.get_input_embeddings().register_forward_pre_hook(
         lambda module, args: run.append(tuple(args[0].shape))
     )
     try:
-        engine.mask_losses([PROMPT], [" Yes"], vectors, chosen)
+        yield run
     finally:
         handle.remove()
-    return run
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -48,6 +58,56 @@ def test_a_mask_costs_one_token(name: str, shape: Shape, dtype: torch.dtype) -> 
     engine = TransformersEngine(subject.family.build().to(dtype), subject.tokenizer)
     vectors = subject.vectors_of(CONVERSATIONS[2])
     assert shapes_run(engine, vectors, subject.masks(50)) == [shape]
+
+
+@pytest.mark.parametrize("target", [" Yes", " cat and dog"])
+def test_prompts_of_unequal_length_run_in_one_step(llama: Subject, target: str) -> None:
+    some = [CONVERSATIONS[number] for number in (0, 2, 3, 4)]
+    vectors, chosen = llama.vectors_of(CONVERSATIONS[2]), llama.masks(6)
+    tokens = len(llama.reference.target(some[0], target))
+
+    def losses() -> Tensor:
+        return llama.engine.mask_losses(
+            some, [target] * len(some), vectors, chosen, target_tokens=None
+        )
+
+    losses()
+    with watched(llama.engine) as run:
+        losses()
+    assert run == [(len(some), len(chosen) * tokens)]
+
+
+def test_a_step_stays_within_the_token_budget(llama: Subject) -> None:
+    vectors, chosen = llama.vectors_of(CONVERSATIONS[2]), llama.masks(6)
+    length = len(llama.reference.prompt(PROMPT))
+    for fit in (1, 2, 3):
+        engine = llama.with_budget(fit * (length + 6) + 3).engine
+        engine.mask_losses([PROMPT] * 6, [" Yes"] * 6, vectors, chosen)
+        with watched(engine) as run:
+            engine.mask_losses([PROMPT] * 6, [" Yes"] * 6, vectors, chosen)
+        assert run == [(fit, 6)] * (6 // fit)
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen3", "gpt2"])
+def test_a_step_copies_no_keys_and_values_of_the_prefix(name: str) -> None:
+    """What attention sees of the prefix is the memory that is kept, one copy for all heads."""
+    subject = Subject.of(family(name), build_tokenizer())
+    one, vectors = Conversation.completion("the dog"), subject.vectors_of(CONVERSATIONS[2])
+    seen: list[Tensor] = []  # Kept, so that no address is used twice.
+    plain = torch.nn.functional.scaled_dot_product_attention
+
+    def attend(query: Tensor, key: Tensor, *rest: object, **more: object) -> Tensor:
+        seen.append(key)
+        return plain(query, key, *rest, **more)
+
+    subject.engine.mask_losses([one], [" Yes"], vectors, subject.masks(3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.functional, "scaled_dot_product_attention", attend)
+        for _ in range(2):
+            subject.engine.mask_losses([one], [" Yes"], vectors, subject.masks(3))
+    first, second = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+    assert [key.shape[1] for key in first] == [layer.n_kv_heads for layer in subject.family.heads]
+    assert [key.data_ptr() for key in first] == [key.data_ptr() for key in second]
 
 
 def all_visible(length: int, n: int, m: int, device: torch.device) -> Tensor:

@@ -297,3 +297,48 @@ def test_hold_out_splits_without_overlap(n: int, share: float, seed: int) -> Non
 
 def test_a_single_group_is_both_training_and_held_out() -> None:
     assert hold_out(1, 0.25, 0) == ((0,), (0,))
+
+
+# --- Early stopping --------------------------------------------------------------------------
+
+
+def test_the_presets_look_at_held_out_prompts_as_they_say() -> None:
+    assert Reinforce.paper().patience is None
+    reduced = Reinforce.variance_reduced(seed=2)
+    assert (reduced.baseline, reduced.antithetic, reduced.seed) == ("leave_one_out", True, 2)
+    assert reduced.patience is not None
+    assert set(reduced.search(PlantedEngine(), task(4), task(2)).heads) == PLANTED
+
+
+@pytest.mark.parametrize("check_every", [1, 4])
+def test_a_search_that_gets_no_better_ends_after_its_patience(check_every: int) -> None:
+    engine = PlantedEngine()
+    still = Reinforce(epochs=100, learning_rate=1e-9, patience=12, check_every=check_every)
+    result = still.search(engine, task(3), task(2))
+    # The first look is the best for ever.
+    assert len(result.epoch_losses) == check_every + 12
+    looks = [call for call in engine.calls if len(call.masks) == 1]
+    assert len(looks) == len(result.epoch_losses) // check_every
+    assert all(call.conversations == task(2).conversations for call in looks)
+
+
+def test_a_search_that_goes_on_getting_better_is_not_cut_short() -> None:
+    result = Reinforce(epochs=60, patience=59, check_every=5).search(
+        PlantedEngine(), task(3), task(2)
+    )
+    assert len(result.epoch_losses) == 60
+
+
+def test_what_was_best_on_held_out_prompts_is_what_is_kept() -> None:
+    engine = PlantedEngine()
+    # Steps so long that later looks are worse than earlier ones.
+    search = Reinforce(epochs=80, learning_rate=3.0, patience=70, check_every=1, final_masks=1)
+    result = search.search(engine, task(3), task(2))
+    looks = [float(call.losses.mean()) for call in engine.calls if len(call.masks) == 1]
+    assert result.held_out_loss <= min(looks) + 1e-5
+
+
+@pytest.mark.parametrize("wrong", [{"patience": 0}, {"check_every": 0}], ids=str)
+def test_patience_out_of_range_is_an_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="patience"):
+        Reinforce(**wrong)

@@ -6,7 +6,7 @@ new engine and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol, runtime_checkable
 
@@ -219,5 +219,75 @@ class Engine(Protocol):
 
         Returns:
             The text and how many tokens were removed.
+        """
+        ...
+
+
+@runtime_checkable
+class GradientEngine(Engine, Protocol):
+    """An engine that can also differentiate: what replacing each head would do, to first order."""
+
+    def head_effects(
+        self,
+        conversations: Sequence[Conversation],
+        targets: Sequence[str],
+        vectors: HeadVectors,
+        strengths: Tensor | None = None,
+        *,
+        target_tokens: int | None = 1,
+        among: Sequence[str] | None = None,
+        progress: bool = False,
+    ) -> Tensor:
+        """The derivative of each target's loss by how far each head is replaced.
+
+        A head replaced with strength `a` has the output `h + a * (vector - h)` at the tokens that
+        `mask_losses` patches: at 0 it is left as it is, at 1 it is masked. So the derivative at 0
+        is what masking the head would do to the loss, to first order; negative is good.
+
+        Args:
+            conversations: `n` conversations.
+            targets: `n` texts, the continuation each should have.
+            vectors: The vectors that replace heads, for every head of `layout`.
+            strengths: Where the derivative is taken: `(H,)`, or `(n, H)` with a row a
+                conversation, heads in layout order; 0 everywhere where None.
+            target_tokens: See `Engine.mask_losses`.
+            among: See `Engine.mask_losses`.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n, H)` float32, nats by unit of strength.
+
+        Raises:
+            InputError: Counts, shapes or the layout differ, or a value is not finite.
+            ActivationError: A gradient is NaN or infinite.
+        """
+        ...
+
+
+@runtime_checkable
+class StreamingEngine(Engine, Protocol):
+    """An engine that can also say an answer while it is being written."""
+
+    def stream(
+        self,
+        conversation: Conversation,
+        sampling: Sampling | None = None,
+        steering: Steering | None = None,
+    ) -> Iterator[str]:
+        """The model's answer, piece by piece.
+
+        The pieces joined are what `generate` answers. Nothing of the call is left in the model
+        once the iterator is exhausted, closed or forgotten; until then no other call may be made.
+
+        Args:
+            conversation: The prompt.
+            sampling: How tokens are picked; greedy, 64 tokens by default.
+            steering: Head activations to put back.
+
+        Returns:
+            An iterator over pieces of text, none of them empty.
+
+        Raises:
+            InputError: A sampling value is out of range, or the steering does not fit the layout.
         """
         ...

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from headwise.engines.base import Engine
-from headwise.errors import InputError
-from headwise.heads import HeadSet, HeadVectors
+from headwise.errors import ActivationError, InputError
+from headwise.heads import HeadLayout, HeadSet, HeadVectors
 from headwise.prompts.conversation import Conversation
 
 
@@ -131,3 +133,68 @@ def hold_out(n_groups: int, share: float, seed: int) -> tuple[tuple[int, ...], t
     order = np.random.default_rng(seed).permutation(n_groups)
     n_held = min(max(1, round(share * n_groups)), n_groups - 1)
     return tuple(sorted(order[n_held:].tolist())), tuple(sorted(order[:n_held].tolist()))
+
+
+def losses_of(engine: Engine, task: SearchTask, masks: Tensor) -> Tensor:
+    """The losses of a task under some masks, `(S, n)`.
+
+    Args:
+        engine: The frozen model.
+        task: The prompts.
+        masks: `(S, H)` bool, heads in layout order.
+
+    Returns:
+        `(S, n)` float32.
+
+    Raises:
+        ActivationError: A loss is NaN or infinite.
+    """
+    losses = engine.mask_losses(
+        task.conversations,
+        task.targets,
+        task.vectors,
+        masks,
+        target_tokens=task.target_tokens,
+        among=task.among,
+    )
+    if not bool(torch.isfinite(losses).all()):
+        raise ActivationError(
+            "The model gave NaN or infinite losses when heads were steered. Try dtype='float32' or "
+            "'bfloat16' instead of float16."
+        )
+    return losses
+
+
+def heads_of_mask(layout: HeadLayout, mask: Tensor, scores: Tensor) -> HeadSet:
+    """The heads of a mask, the highest score first.
+
+    Args:
+        layout: The model's heads.
+        mask: `(H,)` bool in layout order.
+        scores: `(H,)` float, a score a head.
+
+    Returns:
+        The masked heads; of equal scores the shallower first.
+    """
+    rows = [
+        (-float(scores[number]), index) for number, index in enumerate(layout) if bool(mask[number])
+    ]
+    rows.sort()
+    return HeadSet(tuple(index for _, index in rows), tuple(-score for score, _ in rows))
+
+
+def shuffled_passes(n_groups: int, n_draws: int, seed: int) -> list[int]:
+    """Shuffled passes over groups, so that each is seen equally often.
+
+    Args:
+        n_groups: How many groups.
+        n_draws: How many of them are needed.
+        seed: Seed of the shuffling.
+
+    Returns:
+        `n_draws` group numbers.
+    """
+    random = np.random.default_rng(seed)
+    passes = -(-n_draws // n_groups)
+    order = np.concatenate([random.permutation(n_groups) for _ in range(passes)])
+    return [int(number) for number in order[:n_draws]]

@@ -108,6 +108,30 @@ def check_paired(n_conversations: int, n_targets: int) -> None:
         )
 
 
+def check_strengths(strengths: Tensor | None, n: int, n_heads: int) -> Tensor:
+    """Checks how far heads are replaced; see `GradientEngine.head_effects`.
+
+    Args:
+        strengths: `(H,)` or `(n, H)`; None for 0.
+        n: Conversations.
+        n_heads: `H`.
+
+    Returns:
+        `(n, H)` float32.
+
+    Raises:
+        InputError: Another shape, or a value that is not finite.
+    """
+    if strengths is None:
+        return torch.zeros(n, n_heads)
+    if tuple(strengths.shape) not in ((n_heads,), (n, n_heads)):
+        raise InputError(
+            f"strengths must be ({n_heads},) or ({n}, {n_heads}); got {tuple(strengths.shape)}."
+        )
+    _require_finite(strengths, "strengths")
+    return strengths.detach().float().cpu().expand(n, n_heads)
+
+
 def _require_finite(values: Tensor, what: str) -> None:
     if not bool(torch.isfinite(values).all()):
         raise InputError(f"{what} holds NaN or infinite values; expected finite ones.")

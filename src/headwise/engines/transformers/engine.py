@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,19 +18,24 @@ from headwise.engines.transformers.checks import (
     check_masks,
     check_paired,
     check_steering,
+    check_strengths,
 )
 from headwise.engines.transformers.fingerprint import fingerprint_of
 from headwise.engines.transformers.forward import FrozenModel, logprobs_at_spots, read_heads
 from headwise.engines.transformers.generation import generate_texts
+from headwise.engines.transformers.gradients import head_effects
 from headwise.engines.transformers.locate import layout_of, locate_heads
-from headwise.engines.transformers.masks import Variants, variant_losses
+from headwise.engines.transformers.masks import Strategy, Variants, variant_losses
 from headwise.engines.transformers.modes import evaluation_mode
-from headwise.engines.transformers.prefixes import PrefixStore, supports_prefixes
+from headwise.engines.transformers.prefix_store import PrefixStore
+from headwise.engines.transformers.prefixes import run_prefix, supports_prefixes
 from headwise.engines.transformers.sampling import check_sampling
 from headwise.engines.transformers.strategy import StrategyChooser
+from headwise.engines.transformers.streaming import stream_text
 from headwise.engines.transformers.tokens import PromptEncoder
+from headwise.engines.transformers.variant_batches import variant_batches
 from headwise.engines.transformers.verify import verify_heads
-from headwise.errors import InputError
+from headwise.errors import ActivationError, InputError
 from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
 from headwise.progress import progress_bar
 from headwise.prompts.conversation import Conversation
@@ -37,6 +43,7 @@ from headwise.prompts.conversation import Conversation
 CPU_TOKEN_BUDGET = 2_048
 GPU_TOKEN_BUDGET = 16_384
 PREFIX_BYTES = 2 * 1024**3
+SPILLED_PREFIX_BYTES = 16 * 1024**3
 
 
 class TransformersEngine:
@@ -53,7 +60,9 @@ class TransformersEngine:
         model_id: The name artifacts remember it by.
         revision: Its commit or tag, where known.
         token_budget: Padded tokens a batch may have; by device where None.
-        prefix_bytes: Memory that kept prefixes (keys and values) may take in `mask_losses`.
+        prefix_bytes: Memory that kept prefixes (keys and values) may take in `mask_losses`, where
+            the model is.
+        spilled_prefix_bytes: Memory that further ones may take on the CPU, with a model on a GPU.
         chat_template: Keyword arguments for the chat template, such as `enable_thinking=False`.
         verify_layout: Whether to check numerically that the located slices are heads.
 
@@ -70,6 +79,7 @@ class TransformersEngine:
         revision: str | None = None,
         token_budget: int | None = None,
         prefix_bytes: int = PREFIX_BYTES,
+        spilled_prefix_bytes: int = SPILLED_PREFIX_BYTES,
         chat_template: dict[str, Any] | None = None,
         verify_layout: bool = True,
     ) -> None:
@@ -88,7 +98,9 @@ class TransformersEngine:
         self._fingerprint = fingerprint_of(
             model, self._layout, model_id, revision, self._encoder.template_hash
         )
-        self._prefixes = PrefixStore(model, prefix_bytes)
+        run = partial(run_prefix, model)
+        on_cpu = model.device.type == "cpu"
+        self._prefixes = PrefixStore(run, prefix_bytes, 0 if on_cpu else spilled_prefix_bytes)
         self._strategies = StrategyChooser(self._frozen)
 
     def __repr__(self) -> str:
@@ -184,11 +196,50 @@ class TransformersEngine:
             evaluation_mode(self.model),
             progress_bar("Steering variants", len(targets), enabled=progress) as bar,
         ):
-            for column, variants in enumerate(everything):
-                strategy = self._strategies.choose(len(variants.ids) + len(variants.target))
-                losses[:, column] = variant_losses(self._frozen, self._prefixes, variants, strategy)
-                bar.advance()
+            for batch in variant_batches(self._frozen, everything, self._ways(everything)):
+                found = variant_losses(self._frozen, self._prefixes, batch.variants, batch.strategy)
+                losses[batch.masks, list(batch.columns)] = found
+                bar.advance(len(batch.columns))
         return losses
+
+    def head_effects(
+        self,
+        conversations: Sequence[Conversation],
+        targets: Sequence[str],
+        vectors: HeadVectors,
+        strengths: Tensor | None = None,
+        *,
+        target_tokens: int | None = 1,
+        among: Sequence[str] | None = None,
+        progress: bool = False,
+    ) -> Tensor:
+        """First-order effects of heads; see `GradientEngine.head_effects`."""
+        n, n_heads = len(conversations), self._layout.n_heads
+        check_paired(n, len(targets))
+        nothing = torch.zeros(1, n_heads, dtype=torch.bool)
+        check_masks(self._layout, targets, vectors, nothing, target_tokens, among)
+        at = check_strengths(strengths, n, n_heads)
+        everything = [
+            self._variants(conversation, target, vectors, nothing, target_tokens, among)
+            for conversation, target in zip(conversations, targets, strict=True)
+        ]
+        effects = torch.empty(n, n_heads)
+        with (
+            evaluation_mode(self.model),
+            progress_bar("Differentiating", n, enabled=progress) as bar,
+        ):
+            for batch in variant_batches(self._frozen, everything, self._ways(everything)):
+                rows = list(batch.columns)
+                effects[rows] = head_effects(
+                    self._frozen, self._prefixes, batch.variants, at[rows], batch.strategy
+                )
+                bar.advance(len(rows))
+        if not bool(torch.isfinite(effects).all()):
+            raise ActivationError(
+                "The model gave NaN or infinite gradients. Try dtype='float32' or 'bfloat16' "
+                "instead of float16."
+            )
+        return effects
 
     def generate(
         self,
@@ -208,6 +259,19 @@ class TransformersEngine:
                 self._frozen, self._encoder, prompts, sampling, steering, progress=progress
             )
 
+    def stream(
+        self,
+        conversation: Conversation,
+        sampling: Sampling | None = None,
+        steering: Steering | None = None,
+    ) -> Iterator[str]:
+        """The model's answer piece by piece; see `StreamingEngine.stream`."""
+        sampling = sampling or Sampling()
+        check_sampling(sampling)
+        check_steering(self._layout, steering)
+        prompt = self._encoder.encode(conversation)
+        return stream_text(self._frozen, self._encoder, prompt, sampling, steering)
+
     def truncate(self, text: str, max_tokens: int) -> TruncatedText:
         """Cuts a text to a token budget; see `Engine.truncate`."""
         return self._encoder.truncate(text, max_tokens)
@@ -215,6 +279,9 @@ class TransformersEngine:
     def forget_prefixes(self) -> None:
         """Frees the keys and values that `mask_losses` keeps."""
         self._prefixes.clear()
+
+    def _ways(self, everything: Sequence[Variants]) -> list[Strategy]:
+        return [self._strategies.choose(len(one.ids) + len(one.target)) for one in everything]
 
     def _variants(
         self,

@@ -157,7 +157,7 @@ def _inputs(frozen: FrozenModel, planned: _Planned) -> dict[str, object]:
     input_ids = planned.batch.input_ids.to(frozen.model.device)
     if planned.prefix is None:
         return {"input_ids": input_ids, "use_cache": False}
-    cache = planned.prefix.cache(len(input_ids))
+    cache = planned.prefix.expanded_cache(len(input_ids))
     return {"input_ids": input_ids, "past_key_values": cache, "use_cache": True}
 
 

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from transformers import (
     GenerationConfig,
     PreTrainedModel,
+    StoppingCriteria,
     StoppingCriteriaList,
     StopStringCriteria,
 )
+from transformers.generation.streamers import BaseStreamer
 
 from headwise.engines.base import Sampling
 from headwise.engines.transformers.forward import FrozenModel
@@ -27,7 +29,14 @@ from headwise.progress import progress_bar
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class PromptRow:
+    """A prompt to be continued.
+
+    Args:
+        ids: Its tokens.
+        seed: Seed of its sampling.
+    """
+
     ids: Sequence[int]
     seed: int
 
@@ -59,13 +68,13 @@ def generate_texts(
         `n` texts.
     """
     everyone = [
-        _Row(*pair) for pair in zip(prompts, row_seeds(sampling.seed, prompts), strict=True)
+        PromptRow(*pair) for pair in zip(prompts, row_seeds(sampling.seed, prompts), strict=True)
     ]
     order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
     texts = [""] * len(prompts)
     with (
         progress_bar("Generating", len(prompts), enabled=progress) as bar,
-        _own_settings_aside(frozen.model, frozen.pad_id),
+        own_settings_aside(frozen.model, frozen.pad_id),
     ):
         start = 0
         while start < len(order):
@@ -81,7 +90,7 @@ def generate_texts(
 
 
 @contextmanager
-def _own_settings_aside(model: PreTrainedModel, pad_id: int) -> Iterator[None]:
+def own_settings_aside(model: PreTrainedModel, pad_id: int) -> Iterator[None]:
     """Leaves of the model's generation settings its special tokens, until the block ends.
 
     transformers fills every setting that a call leaves at None from the model's own, and for many
@@ -102,10 +111,38 @@ def _own_settings_aside(model: PreTrainedModel, pad_id: int) -> Iterator[None]:
 def _one_batch(
     frozen: FrozenModel,
     encoder: PromptEncoder,
-    rows: Sequence[_Row],
+    rows: Sequence[PromptRow],
     sampling: Sampling,
     steering: Steering | None,
 ) -> list[str]:
+    longest = max(len(row.ids) for row in rows)
+    output = generate_ids(frozen, encoder, rows, sampling, steering)
+    return [text_of(frozen, encoder, ids, sampling) for ids in output[:, longest:].tolist()]
+
+
+def generate_ids(
+    frozen: FrozenModel,
+    encoder: PromptEncoder,
+    rows: Sequence[PromptRow],
+    sampling: Sampling,
+    steering: Steering | None,
+    streamer: BaseStreamer | None = None,
+    stopping: Sequence[StoppingCriteria] = (),
+) -> Tensor:
+    """Continues the prompts of one batch; the model's own settings must be aside.
+
+    Args:
+        frozen: The model.
+        encoder: Its tokenizer, for stop strings.
+        rows: The prompts.
+        sampling: How tokens are picked.
+        steering: Heads to steer.
+        streamer: Given every token as it is picked; with one row.
+        stopping: Further reasons to end.
+
+    Returns:
+        `(len(rows), t)` token ids, prompts padded on the left and what follows on the right.
+    """
     device = frozen.model.device
     longest = max(len(row.ids) for row in rows)
     input_ids = torch.full((len(rows), longest), frozen.pad_id, dtype=torch.long)
@@ -116,9 +153,9 @@ def _one_batch(
     hooks: dict[nn.Module, PreHook] = {}
     if steering is not None and len(steering.heads):
         hooks = generation_hooks(steering, frozen.located, longest)
-    stopping = StoppingCriteriaList()
+    criteria = StoppingCriteriaList(stopping)
     if sampling.stop:
-        stopping.append(_StopStrings(encoder.tokenizer, list(sampling.stop), longest))
+        criteria.append(_StopStrings(encoder.tokenizer, list(sampling.stop), longest))
     model: Any = frozen.model
     with installed(hooks):
         output: Tensor = model.generate(
@@ -128,11 +165,15 @@ def _one_batch(
                 max_new_tokens=sampling.max_new_tokens, do_sample=False
             ),
             logits_processor=sampling_processors(sampling, [row.seed for row in rows], device),
-            stopping_criteria=stopping,
+            stopping_criteria=criteria,
+            streamer=streamer,
         )
-    ends = _end_ids(frozen.model)
-    said = [_up_to_the_end(ids, ends) for ids in output[:, longest:].tolist()]
-    return [_cut_at_stop(encoder.decode(ids), sampling.stop) for ids in said]
+    return output
+
+
+def text_of(frozen: FrozenModel, encoder: PromptEncoder, ids: list[int], sampling: Sampling) -> str:
+    """The text of generated tokens, up to the model's end or a stop string."""
+    return _cut_at_stop(encoder.decode(_up_to_the_end(ids, _end_ids(frozen.model))), sampling.stop)
 
 
 class _StopStrings(StopStringCriteria):

@@ -1,4 +1,4 @@
-"""Losses of many steered variants of one prompt, at the cost of one token.
+"""Losses of many steered variants of prompts, at the cost of one token each.
 
 Only the last prompt token (and the target tokens after it) is patched, so the keys and values of
 everything before never change. They are computed once; the S variants then run as S parallel
@@ -10,6 +10,8 @@ as whole sequences. The engine finds out by trying: see `strategy.StrategyChoose
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,11 +19,14 @@ import torch
 from torch import Tensor
 
 from headwise.engines.transformers.forward import FrozenModel
+from headwise.engines.transformers.grouped_attention import grouped_attention
 from headwise.engines.transformers.hooks import installed, mask_hooks
-from headwise.engines.transformers.prefixes import PrefixStates, PrefixStore
+from headwise.engines.transformers.prefix_store import PrefixStore
+from headwise.engines.transformers.prefixes import PrefixStates, side_by_side
+from headwise.engines.transformers.rival_logits import only_these_tokens
 from headwise.heads import HeadVectors
 
-Strategy = Literal["parallel", "expanded", "whole"]
+Strategy = Literal["grouped", "parallel", "expanded", "whole"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,64 +57,110 @@ class Variants:
         """Some of the masks."""
         return replace(self, masks=self.masks[start : start + count])
 
-    def losses(self, logits: Tensor) -> Tensor:
-        """Mean loss of each variant from its `(S, m, vocabulary)` logits; `(S,)` float32 CPU."""
-        target = torch.tensor(self.target, device=logits.device)
+    def losses(self, logits: Tensor, tokens: tuple[int, ...]) -> Tensor:
+        """Mean loss of each variant, `(S,)` float32.
+
+        Args:
+            logits: `(S, m, tokens)`.
+            tokens: The tokens the logits stand for; empty for the whole vocabulary.
+        """
+        target = list(self.target)
         if self.rivals:
-            rivals = torch.tensor(self.rivals, device=logits.device)
-            logits = logits[..., rivals]
-            target = torch.tensor([self.rivals.index(t) for t in self.target], device=logits.device)
-        losses = torch.nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), target.expand(len(logits), -1), reduction="none"
-        )
-        return losses.mean(dim=1).cpu()
+            places = [tokens.index(r) for r in self.rivals] if tokens else list(self.rivals)
+            logits = logits[..., places]
+            target = [self.rivals.index(token) for token in target]
+        wanted = torch.tensor(target, device=logits.device).repeat(len(logits))
+        # Flat rows: over any other dimension than the last the vocabulary is read with strides.
+        flat = logits.reshape(len(wanted), -1).float()
+        losses = torch.nn.functional.cross_entropy(flat, wanted, reduction="none")
+        return losses.view(len(logits), -1).mean(dim=1)
 
 
 @torch.no_grad()
 def variant_losses(
-    frozen: FrozenModel, store: PrefixStore, variants: Variants, strategy: Strategy
+    frozen: FrozenModel, store: PrefixStore, batch: Sequence[Variants], strategy: Strategy
 ) -> Tensor:
-    """Losses of one target under many masks.
+    """Losses of targets under many masks.
 
     Args:
         frozen: The model.
         store: Where prefixes are kept.
-        variants: The prompt, its target and the masks.
+        batch: Prompts, their targets (of equally many tokens) and masks, the same for all.
         strategy: How the variants are run.
 
     Returns:
-        `(S,)` float32 CPU, each the mean over the target's tokens.
+        `(S, len(batch))` float32 CPU, each the mean over the target's tokens.
     """
-    if not len(variants.masks):
-        return torch.empty(0)
-    whole = strategy == "whole" or len(variants.ids) < 2
-    length = len(variants.ids) + len(variants.target) if whole else len(variants.target)
-    rows = max(1, frozen.token_budget // length)
-    parts = [variants.part(start, rows) for start in range(0, len(variants.masks), rows)]
-    if whole:
-        return torch.cat([_whole_sequences(frozen, part) for part in parts])
-    prefix = store.get(variants.ids[:-1])
-    run = _parallel_queries if strategy == "parallel" else _expanded_batch
-    return torch.cat([run(frozen, prefix, part) for part in parts])
+    if strategy in ("grouped", "parallel") and all(len(one.ids) > 1 for one in batch):
+        prefixes = _joined_prefixes(store, batch)
+        return _parallel_queries(frozen, prefixes, batch, grouped=strategy == "grouped").cpu()
+    columns = [
+        _expanded_batch(frozen, store, one)
+        if strategy != "whole" and len(one.ids) > 1
+        else _whole_sequences(frozen, one)
+        for one in batch
+    ]
+    return torch.stack(columns, dim=1).cpu()
 
 
-def _parallel_queries(frozen: FrozenModel, prefix: PrefixStates, variants: Variants) -> Tensor:
-    device, n, m = frozen.model.device, len(variants.masks), len(variants.suffix)
-    input_ids = torch.tensor([variants.suffix * n], device=device)
-    positions = torch.arange(prefix.length, prefix.length + m, device=device).repeat(n)[None]
-    visible = _visibility(prefix.length, n, m, device)
-    blocked = torch.zeros(visible.shape, dtype=frozen.model.dtype, device=device)
-    blocked = blocked.masked_fill(~visible, torch.finfo(frozen.model.dtype).min)
-    by_token = variants.masks.repeat_interleave(m, dim=0)[None]
-    with installed(mask_hooks(variants.vectors, frozen.located, by_token)):
-        output = frozen.model(
+def _joined_prefixes(store: PrefixStore, batch: Sequence[Variants]) -> PrefixStates:
+    room = len(batch[0].masks) * len(batch[0].suffix)
+    prefixes = store.get([one.ids[:-1] for one in batch], room)
+    return prefixes[0] if len(prefixes) == 1 else side_by_side(prefixes, room)
+
+
+def _parallel_queries(
+    frozen: FrozenModel, prefix: PrefixStates, batch: Sequence[Variants], *, grouped: bool
+) -> Tensor:
+    device = frozen.model.device
+    masks, n, m = batch[0].masks, len(batch[0].masks), len(batch[0].suffix)
+    lengths = [len(one.ids) - 1 for one in batch]
+    input_ids = torch.tensor([one.suffix * n for one in batch], device=device)
+    positions = torch.tensor([[*range(at, at + m)] * n for at in lengths], device=device)
+    blocked = hidden_elsewhere(frozen, lengths, prefix.length, n, m)
+    by_token = masks.repeat_interleave(m, dim=0)[None]
+    rivals = tuple(dict.fromkeys(token for one in batch for token in one.rivals))
+    with ExitStack() as stack:
+        if grouped:
+            stack.enter_context(grouped_attention(frozen.model))
+        stack.enter_context(installed(mask_hooks(batch[0].vectors, frozen.located, by_token)))
+        tokens = stack.enter_context(only_these_tokens(frozen.output_embedding, rivals))
+        logits: Tensor = frozen.model(
             input_ids=input_ids,
             position_ids=positions,
-            attention_mask=blocked[None, None],
-            past_key_values=prefix.cache(),
+            attention_mask=blocked,
+            past_key_values=prefix.tail_cache(),
             use_cache=True,
-        )
-    return variants.losses(output.logits[0].view(n, m, -1))
+        ).logits
+    rows = logits.view(len(batch), n, m, -1)
+    columns = [one.losses(row, tokens) for one, row in zip(batch, rows, strict=True)]
+    return torch.stack(columns, dim=1)
+
+
+def hidden_elsewhere(
+    frozen: FrozenModel, lengths: Sequence[int], longest: int, n: int, m: int
+) -> Tensor:
+    """The attention mask of a step of parallel queries.
+
+    Args:
+        frozen: The model.
+        lengths: Tokens of each row's prefix.
+        longest: Tokens that the prefixes are padded to.
+        n: Variants.
+        m: Tokens of each.
+
+    Returns:
+        `(rows, 1, n*m, longest + n*m)`: 0 where a token looks, the dtype's minimum elsewhere; one
+        row for all where no prefix is padded.
+    """
+    device, dtype = frozen.model.device, frozen.model.dtype
+    visible = _visibility(longest, n, m, device)[None]
+    if min(lengths) < longest:
+        columns = torch.arange(longest + n * m, device=device)
+        ends = torch.tensor(lengths, device=device)[:, None]
+        visible = visible & ((columns < ends) | (columns >= longest))[:, None]
+    blocked = torch.zeros(visible.shape, dtype=dtype, device=device)
+    return blocked.masked_fill(~visible, torch.finfo(dtype).min)[:, None]
 
 
 def _visibility(length: int, n: int, m: int, device: torch.device) -> Tensor:
@@ -119,13 +170,18 @@ def _visibility(length: int, n: int, m: int, device: torch.device) -> Tensor:
     return torch.cat([own.new_ones(n * m, length), own], dim=1)
 
 
-def _expanded_batch(frozen: FrozenModel, prefix: PrefixStates, variants: Variants) -> Tensor:
+def _expanded_batch(frozen: FrozenModel, store: PrefixStore, variants: Variants) -> Tensor:
+    [prefix] = store.get([variants.ids[:-1]], 0)
     n, m = len(variants.masks), len(variants.suffix)
     input_ids = torch.tensor([variants.suffix] * n, device=frozen.model.device)
     by_token = variants.masks[:, None, :].expand(n, m, -1)
-    with installed(mask_hooks(variants.vectors, frozen.located, by_token)):
-        output = frozen.model(input_ids=input_ids, past_key_values=prefix.cache(n), use_cache=True)
-    return variants.losses(output.logits)
+    with (
+        installed(mask_hooks(variants.vectors, frozen.located, by_token)),
+        only_these_tokens(frozen.output_embedding, variants.rivals) as tokens,
+    ):
+        cache = prefix.expanded_cache(n)
+        output = frozen.model(input_ids=input_ids, past_key_values=cache, use_cache=True)
+    return variants.losses(output.logits, tokens)
 
 
 def _whole_sequences(frozen: FrozenModel, variants: Variants) -> Tensor:
@@ -134,6 +190,9 @@ def _whole_sequences(frozen: FrozenModel, variants: Variants) -> Tensor:
     input_ids = torch.tensor([sequence] * n, device=frozen.model.device)
     by_token = torch.zeros(n, len(sequence), variants.masks.shape[1], dtype=torch.bool)
     by_token[:, -m:] = variants.masks[:, None, :]
-    with installed(mask_hooks(variants.vectors, frozen.located, by_token)):
+    with (
+        installed(mask_hooks(variants.vectors, frozen.located, by_token)),
+        only_these_tokens(frozen.output_embedding, variants.rivals) as tokens,
+    ):
         output = frozen.model(input_ids=input_ids, use_cache=False, logits_to_keep=m)
-    return variants.losses(output.logits)
+    return variants.losses(output.logits, tokens)

@@ -1,27 +1,27 @@
-"""Keys and values of prefixes: run once, kept under a memory budget, handed out without copying."""
+"""Keys and values of prefixes: run once, handed out without copying."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from headwise.engines.transformers.batching import TokenIds
 from headwise.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrefixStates:
-    """Keys and values of one prefix.
+    """Keys and values of one prefix, or of several padded on the right to one length.
 
     Args:
-        layers: `(keys, values)` a layer, each `(1, kv_heads, length, head_dim)`.
-        length: Tokens.
+        layers: `(keys, values)` a layer, each `(rows, kv_heads, length + room, head_dim)`.
+        length: Tokens, the padding of shorter ones counted. What lies behind them is room for
+            tokens that follow; a step overwrites it.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
@@ -29,18 +29,99 @@ class PrefixStates:
 
     @property
     def n_bytes(self) -> int:
-        """Memory they take."""
+        """Memory they take, the room included."""
         return sum(t.numel() * t.element_size() for pair in self.layers for t in pair)
 
-    def cache(self, rows: int = 1) -> DynamicCache:
+    @property
+    def room(self) -> int:
+        """Tokens that fit behind the prefix."""
+        return self.layers[0][0].shape[2] - self.length
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        """Where each layer is."""
+        return tuple(keys.device for keys, _ in self.layers)
+
+    def on(self, devices: Sequence[torch.device]) -> PrefixStates:
+        """The same states with each layer on a device."""
+        moved = (
+            (keys.to(device), values.to(device))
+            for (keys, values), device in zip(self.layers, devices, strict=True)
+        )
+        return PrefixStates(tuple(moved), self.length)
+
+    def with_room(self, room: int) -> PrefixStates:
+        """The same states, copied to where so many tokens fit behind them if they do not yet."""
+        return self if self.room >= room else side_by_side([self], room)
+
+    def expanded_cache(self, rows: int) -> DynamicCache:
         """A cache that begins with this prefix for each of some rows.
 
         The prefix itself is expanded, not copied, and is never written to: a cache layer grows by
         making new tensors. Every layer is a plain one, also where the model slides a window: its
         mask then looks back over the window by itself.
         """
-        data = [(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in self.layers]
+        data = [
+            tuple(t[:, :, : self.length].expand(rows, -1, -1, -1) for t in pair)
+            for pair in self.layers
+        ]
         return DynamicCache(ddp_cache_data=data)
+
+    def tail_cache(self) -> DynamicCache:
+        """A cache that writes what follows into the room behind the prefix, so copies nothing.
+
+        One such cache is in use at a time: the next one writes to the same place.
+        """
+        cache = DynamicCache()
+        cache.layers = [_TailLayer(keys, values, self.length) for keys, values in self.layers]
+        return cache
+
+
+class _TailLayer(DynamicLayer):
+    """A cache layer that writes into memory kept free behind its prefix."""
+
+    def __init__(self, keys: Tensor, values: Tensor, length: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._memory = keys, values
+        self.dtype, self.device = keys.dtype, keys.device
+        self.keys, self.values = keys[:, :, :length], values[:, :, :length]
+        self.is_initialized = True
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Appends; all keys and values so far."""
+        keys, values = self._memory
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        keys[:, :, start:end] = key_states
+        values[:, :, start:end] = value_states
+        self.keys, self.values = keys[:, :, :end], values[:, :, :end]
+        return self.keys, self.values
+
+
+def side_by_side(prefixes: Sequence[PrefixStates], room: int) -> PrefixStates:
+    """Prefixes as the rows of one batch, padded on the right, with room behind the longest.
+
+    Args:
+        prefixes: One row each.
+        room: Tokens that must fit behind them.
+
+    Returns:
+        New memory, padding and room filled with zeros: a hidden token must still be finite.
+    """
+    longest = max(prefix.length for prefix in prefixes)
+    layers = []
+    for pairs in zip(*(prefix.layers for prefix in prefixes), strict=True):
+        joined = []
+        for which in (0, 1):
+            _, kv_heads, _, width = pairs[0][which].shape
+            memory = pairs[0][which].new_zeros(len(prefixes), kv_heads, longest + room, width)
+            for row, (prefix, pair) in enumerate(zip(prefixes, pairs, strict=True)):
+                memory[row, :, : prefix.length] = pair[which][0, :, : prefix.length]
+            joined.append(memory)
+        layers.append((joined[0], joined[1]))
+    return PrefixStates(tuple(layers), longest)
 
 
 def supports_prefixes(model: PreTrainedModel) -> bool:
@@ -61,7 +142,7 @@ def run_prefix(model: PreTrainedModel, ids: Sequence[int]) -> PrefixStates:
         ids: The prefix, one token at least.
 
     Returns:
-        Its keys and values.
+        Its keys and values, with no room behind them.
     """
     input_ids = torch.tensor([list(ids)], device=model.device)
     # Plain layers keep the whole prefix where a sliding one would drop its beginning.
@@ -75,36 +156,3 @@ def _keys_and_values(layer: object) -> tuple[Tensor, Tensor]:
     if keys is None or values is None:
         raise EngineError("A layer of the model kept no keys and values, so no prefix is shared.")
     return keys, values
-
-
-class PrefixStore:
-    """Prefixes that have been run, the least recently used dropped past a byte budget.
-
-    Args:
-        model: The model.
-        byte_budget: Memory they may take together.
-    """
-
-    def __init__(self, model: PreTrainedModel, byte_budget: int) -> None:
-        self._model = model
-        self._byte_budget = byte_budget
-        self._states: OrderedDict[TokenIds, PrefixStates] = OrderedDict()
-        self._n_bytes = 0
-
-    def get(self, ids: TokenIds) -> PrefixStates:
-        """The states of a prefix, run now if they are not kept."""
-        if ids in self._states:
-            self._states.move_to_end(ids)
-            return self._states[ids]
-        states = run_prefix(self._model, ids)
-        self._states[ids] = states
-        self._n_bytes += states.n_bytes
-        while self._n_bytes > self._byte_budget and len(self._states) > 1:
-            _, dropped = self._states.popitem(last=False)
-            self._n_bytes -= dropped.n_bytes
-        return states
-
-    def clear(self) -> None:
-        """Forgets every prefix."""
-        self._states.clear()
-        self._n_bytes = 0

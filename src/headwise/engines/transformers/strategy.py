@@ -7,7 +7,8 @@ sequences, on a prompt and masks for which a mistake shows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,7 +17,8 @@ from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.forward import FrozenModel, read_heads
 from headwise.engines.transformers.locate import layout_of
 from headwise.engines.transformers.masks import Strategy, Variants, variant_losses
-from headwise.engines.transformers.prefixes import PrefixStore
+from headwise.engines.transformers.prefix_store import PrefixStore
+from headwise.engines.transformers.prefixes import run_prefix
 from headwise.heads import HeadVectors
 
 _TRIAL_TOKENS = 24
@@ -35,7 +37,7 @@ class _Precision:
             the first that tells the variants apart is taken. Larger ones drown rounding, but the
             context as well, and with it the mistakes that are looked for.
         allowed_parallel: Root mean square error allowed of parallel queries, as a share of the
-            losses' standard deviation.
+            losses' standard deviation, on every prompt.
         allowed_expanded: The same of the expanded batch, the way in which every model generates.
     """
 
@@ -52,8 +54,13 @@ _ROUNDED = _Precision((10.0, 100.0), 0.05, 0.2)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    variants: Variants
+    variants: tuple[Variants, ...]
     expected: Tensor
+
+    def error(self, found: Tensor) -> float:
+        """Root mean square error as a share of the losses' deviation, of the worst prompt."""
+        errors = (found - self.expected).square().mean(dim=0).sqrt()
+        return float((errors / self.expected.std(dim=0)).max())
 
 
 class StrategyChooser:
@@ -64,9 +71,7 @@ class StrategyChooser:
     """
 
     def __init__(self, frozen: FrozenModel) -> None:
-        # Enough for all masks at once, also where the user's budget is small.
-        budget = _TRIAL_MASKS * (_TRIAL_TOKENS + _TRIAL_TARGET)
-        self._frozen = replace(frozen, token_budget=budget)
+        self._frozen = frozen
         self._chosen: dict[tuple[int, bool], Strategy] = {}
 
     def choose(self, length: int) -> Strategy:
@@ -98,15 +103,17 @@ def _choose(frozen: FrozenModel, length: int, fits_window: bool) -> Strategy:
         return "whole"
     allowed: dict[Strategy, float] = {"expanded": precision.allowed_expanded}
     if fits_window:
-        allowed = {"parallel": precision.allowed_parallel, **allowed}
+        parallel: dict[Strategy, float] = dict.fromkeys(
+            ("grouped", "parallel"), precision.allowed_parallel
+        )
+        allowed = {**parallel, **allowed}
+    store = PrefixStore(partial(run_prefix, frozen.model), byte_budget=0)
     for strategy, limit in allowed.items():
         try:
-            store = PrefixStore(frozen.model, byte_budget=0)
             found = variant_losses(frozen, store, trial.variants, strategy)
         except (RuntimeError, ValueError, TypeError, NotImplementedError):
             continue
-        error = (found - trial.expected).square().mean().sqrt()
-        if float(error / trial.expected.std()) <= limit:
+        if trial.error(found) <= limit:
             return strategy
     return "whole"
 
@@ -117,15 +124,18 @@ def _distinct_trial(frozen: FrozenModel, scales: tuple[float, ...], length: int)
     vocabulary = int(frozen.model.config.get_text_config(decoder=True).vocab_size)
     tokens = torch.randint(vocabulary, (length + _TRIAL_TARGET,), generator=generator)
     ids, target = tuple(tokens[:-_TRIAL_TARGET].tolist()), tuple(tokens[-_TRIAL_TARGET:].tolist())
+    # A second, shorter prompt, since prompts run together, padded.
+    prompts = (ids, ids[::-1][: max(2, length * 2 // 3)])
     n_heads = sum(entry.n_heads for entry in frozen.located)
     masks = torch.rand(_TRIAL_MASKS, n_heads, generator=generator) < 0.5
     units = _unit_vectors(frozen, ids, generator)
-    store = PrefixStore(frozen.model, byte_budget=0)
+    store = PrefixStore(partial(run_prefix, frozen.model), byte_budget=0)
     for scale in scales:
         vectors = HeadVectors(units.layout, tuple(scale * value for value in units.values))
-        variants = Variants(ids, target, vectors, masks)
+        variants = tuple(Variants(prompt, target, vectors, masks) for prompt in prompts)
         expected = variant_losses(frozen, store, variants, "whole")
-        if bool(torch.isfinite(expected).all()) and float(expected.std()) >= _DISTINCT:
+        spread = expected.std(dim=0)
+        if bool(torch.isfinite(expected).all()) and float(spread.min()) >= _DISTINCT:
             return _Trial(variants, expected)
     return None
 

@@ -1,0 +1,114 @@
+"""Attention that reads keys and values shared by several query heads where they are.
+
+transformers copies them once for each query head as soon as there is a mask, and a step of
+parallel queries always has one: with a long prefix that copy costs more than the attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+
+_NAME = "headwise_grouped"
+# What some architectures add to attention, and this one does not have.
+_UNSUPPORTED = ("s_aux", "softcap", "position_bias")
+
+
+@contextmanager
+def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Has a model attend by `masked_attention` while the block runs.
+
+    A model that chooses its attention otherwise than by its configuration goes on as before.
+
+    Args:
+        model: The model; each call needs a mask of its own.
+
+    Yields:
+        Nothing.
+    """
+    config = model.config.get_text_config(decoder=True)
+    if config.sub_configs:  # Setting it would reach those as well.
+        yield
+        return
+    AttentionInterface.register(_NAME, masked_attention)
+    own = config._attn_implementation
+    config._attn_implementation = _NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = own
+
+
+def masked_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Attention in the form that transformers calls.
+
+    Args:
+        module: The attention module.
+        query: `(rows, heads, q, head_dim)`.
+        key: `(rows, kv_heads, t, head_dim)`.
+        value: `(rows, kv_heads, t, value_dim)`.
+        attention_mask: `(rows or 1, 1, q, t)`, added to the scores.
+        scaling: Factor on the scores.
+        others: What else the architecture passes.
+
+    Returns:
+        `(rows, q, heads, value_dim)`, and no weights.
+
+    Raises:
+        NotImplementedError: There is no mask, or the architecture adds something of its own.
+    """
+    added = [name for name in _UNSUPPORTED if others.get(name) is not None]
+    if attention_mask is None or attention_mask.ndim != 4 or added:
+        raise NotImplementedError(f"Grouped attention needs a mask and no {added}.")
+    # The CPU's kernel knows groups; a GPU's, with a mask, does not.
+    attend = _grouped if query.device.type == "cpu" else folded_attention
+    output = attend(query, key, value, attention_mask, scaling)
+    return output.transpose(1, 2).contiguous(), None
+
+
+def _grouped(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float | None
+) -> Tensor:
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, mask, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
+    )
+
+
+def folded_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float | None
+) -> Tensor:
+    """Attention with the heads of a group as further queries of one head.
+
+    Args:
+        query: See `masked_attention`.
+        key: See `masked_attention`.
+        value: See `masked_attention`.
+        mask: See `masked_attention`.
+        scaling: See `masked_attention`.
+
+    Returns:
+        `(rows, heads, q, value_dim)`.
+    """
+    rows, heads, q, width = query.shape
+    groups = heads // key.shape[1]
+    output = torch.nn.functional.scaled_dot_product_attention(
+        query.reshape(rows, key.shape[1], groups * q, width),
+        key,
+        value,
+        mask.repeat(1, 1, groups, 1),
+        scale=scaling,
+    )
+    return output.reshape(rows, heads, q, value.shape[-1])

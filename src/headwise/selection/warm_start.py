@@ -1,0 +1,52 @@
+"""REINFORCE that starts from what one backward pass an example tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headwise.engines.base import Engine
+from headwise.errors import InputError
+from headwise.selection.attribution import effects_of
+from headwise.selection.reinforce import Reinforce
+from headwise.selection.search import SearchResult, SearchTask
+
+
+def _short() -> Reinforce:
+    return Reinforce(epochs=60, baseline="leave_one_out", antithetic=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AttributionThenReinforce:
+    """Few epochs of REINFORCE whose logits begin at the heads' first-order effects.
+
+    Args:
+        reinforce: The search that follows; its `initial_logit` is the middle of the logits.
+        spread: Standard deviation of the logits at the start.
+
+    Raises:
+        InputError: The spread is negative.
+    """
+
+    reinforce: Reinforce = field(default_factory=_short)
+    spread: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.spread >= 0:
+            raise InputError(f"spread is 0 at least; got {self.spread}.")
+
+    def search(
+        self,
+        engine: Engine,
+        training: SearchTask,
+        held_out: SearchTask,
+        *,
+        progress: bool = False,
+    ) -> SearchResult:
+        """Chooses heads; see `HeadSearch.search`.
+
+        Raises:
+            InputError: The engine gives no gradients.
+        """
+        effects = effects_of(engine, training, progress=progress).mean(dim=0)
+        logits = self.reinforce.initial_logit - self.spread * effects / (effects.std() + 1e-12)
+        return self.reinforce.search_from(logits, engine, training, held_out, progress=progress)
