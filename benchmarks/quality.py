@@ -18,12 +18,11 @@ import numpy as np
 import torch
 
 import headwise
+from headwise.demonstration import CRITERION, token_probability_accuracy
 from headwise.examples import Example, Preference
-from headwise.methods.reward_readouts import steered_log_odds
 from headwise.methods.sparse_attention_classifier import prepare
 from headwise.methods.truncation import TextCutter
 from headwise.prompts.classification import ClassificationPrompt
-from headwise.prompts.reward import RewardPrompt
 
 INSTRUCTION = "Article: {text}\nWhat is the topic?"
 CLASSIFIERS = {
@@ -34,7 +33,6 @@ CLASSIFIERS = {
         instruction=INSTRUCTION, whitened=False, head_scoring="leave_one_out"
     ),
 }
-CRITERION = "The answer is correct."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -111,21 +109,6 @@ def facts(
         found["token probability"].append(token_probability_accuracy(engine, test))
         print(f"seed {seed}: { ({n: v[-1] for n, v in found.items()}) }", file=sys.stderr)
     return _summary(found)
-
-
-def token_probability_accuracy(
-    engine: headwise.TransformersEngine, pairs: Sequence[Preference]
-) -> float:
-    """Pair accuracy of P(Yes) against P(No) with nothing steered."""
-    prompt = RewardPrompt(CRITERION)
-    conversations = [
-        prompt.scalar(pair.prompt, response)
-        for pair in pairs
-        for response in (pair.chosen, pair.rejected)
-    ]
-    values = steered_log_odds(engine, conversations, prompt.answers, None)
-    differences = values[0::2] - values[1::2]
-    return float(((differences > 0).double() + 0.5 * (differences == 0).double()).mean())
 
 
 def _capital_pairs(rows: list[dict[str, str]]) -> list[Preference]:
