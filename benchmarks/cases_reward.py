@@ -79,8 +79,12 @@ class _Judging:
 
     def apart(self) -> Tensor:
         """`(n, 2)` log-probabilities, each response in a call of its own."""
-        score = self._subject.engine.token_logprobs
-        return torch.cat([score([c], self._answers, self._steering) for c in self._conversations])
+        return torch.cat([self._alone(c) for c in self._conversations])
+
+    def _alone(self, conversation: Conversation) -> Tensor:
+        engine = self._subject.engine
+        engine.forget_prefixes()
+        return engine.token_logprobs([conversation], self._answers, self._steering)
 
     def naively(self) -> Tensor:
         """Log-odds of the first few responses, by whole passes; `(few,)` float64."""
@@ -109,7 +113,12 @@ class _Judging:
         scale = len(self.ids) / len(self._some)
         note = "" if scale == 1 else f"timed on {len(self._some)} responses, times {scale:g}"
         return (
-            Contender("headwise, together", "headwise", self.together),
+            Contender(
+                "headwise, together",
+                "headwise",
+                self.together,
+                prepare=self._subject.engine.forget_prefixes,
+            ),
             Contender("headwise, apart", "headwise", self.apart),
             Contender("naive", "naive", self.naively, scale=scale, note=note),
         )
@@ -138,9 +147,12 @@ def _likelihoods(subject: Subject, prompt: str, responses: Sequence[str]) -> Cas
     engine, conversation = subject.engine, Conversation.completion(prompt)
     candidates = tuple(f" {response}" for response in responses)
 
+    def alone(candidate: str) -> Tensor:
+        engine.forget_prefixes()
+        return engine.token_logprobs([conversation], [candidate])
+
     def apart() -> Tensor:
-        scores = [engine.token_logprobs([conversation], [one]) for one in candidates]
-        return torch.cat(scores, dim=1)
+        return torch.cat([alone(candidate) for candidate in candidates], dim=1)
 
     def checks() -> tuple[Check, ...]:
         together = engine.token_logprobs([conversation], candidates)
@@ -157,6 +169,7 @@ def _likelihoods(subject: Subject, prompt: str, responses: Sequence[str]) -> Cas
             "headwise, together",
             "headwise",
             lambda: engine.token_logprobs([conversation], candidates),
+            prepare=engine.forget_prefixes,
         ),
         Contender("headwise, apart", "headwise", apart),
     )

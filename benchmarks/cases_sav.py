@@ -47,8 +47,18 @@ def _fit_shared(subject: Subject, data: Topics) -> Case:
     batches = _batches(subject, prompts)
     fits: list[naive.NaiveClassifier] = []
     contenders = (
-        Contender("headwise", "headwise", lambda: _OWN.fit(subject.engine, data.support)),
-        Contender("headwise, paper", "headwise", lambda: _PAPER.fit(subject.engine, data.support)),
+        Contender(
+            "headwise",
+            "headwise",
+            lambda: _OWN.fit(subject.engine, data.support),
+            prepare=subject.engine.forget_prefixes,
+        ),
+        Contender(
+            "headwise, paper",
+            "headwise",
+            lambda: _PAPER.fit(subject.engine, data.support),
+            prepare=subject.engine.forget_prefixes,
+        ),
         _naive_fit(subject, prompts, data.labels, 1, fits),
         Contender(_BASE, "floor", lambda: base_passes(subject.model, batches)),
     )
@@ -75,8 +85,15 @@ def _fit_unshared(subject: Subject, data: Topics, sizes: Sizes) -> Case:
         return method.fit_activations(subject.engine, activations, labels, data.classes)
 
     contenders = (
-        Contender("headwise", "headwise", lambda: fit(_OWN)),
-        Contender("headwise, paper", "headwise", lambda: fit(_PAPER)),
+        Contender(
+            "headwise", "headwise", lambda: fit(_OWN), prepare=subject.engine.forget_prefixes
+        ),
+        Contender(
+            "headwise, paper",
+            "headwise",
+            lambda: fit(_PAPER),
+            prepare=subject.engine.forget_prefixes,
+        ),
         _naive_fit(subject, prompts[:n_naive], data.labels[:n_naive], len(prompts) / n_naive, []),
         Contender(_BASE, "floor", lambda: base_passes(subject.model, batches)),
     )
@@ -118,7 +135,8 @@ def _query(subject: Subject, data: Topics, sizes: Sizes) -> Case:
         "SAV query, one message",
         f"{len(texts)} messages one by one (chat prompts of {_mean_length(prompts):.0f} tokens), "
         f"seconds a message. Of {len(subject.engine.layout.layers)} layers the deepest kept head "
-        f"is in layer {own_deepest} (paper: {paper_deepest}), counted from 0.",
+        f"is in layer {own_deepest} (paper: {paper_deepest}), counted from 0. What all messages "
+        "begin with was run for messages before.",
         contenders,
         (
             Comparison("headwise", "naive", "speedup", 2.0),

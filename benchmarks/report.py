@@ -95,7 +95,7 @@ def _facts(report: SpeedReport) -> list[str]:
         *report.machine.items(),
         ("versions", ", ".join(f"{name} {number}" for name, number in report.versions.items())),
     ]
-    return [*_table(("run", ""), rows), ""]
+    return [*markdown_table(("run", ""), rows), ""]
 
 
 def _summary(model: ModelResult) -> list[str]:
@@ -108,7 +108,7 @@ def _summary(model: ModelResult) -> list[str]:
     if not rows:
         return []
     header = ("case", "ratio", "median", "spread", "target", "met")
-    return [*_table(header, rows), ""]
+    return [*markdown_table(header, rows), ""]
 
 
 def _case(case: CaseResult) -> list[str]:
@@ -127,9 +127,9 @@ def _case(case: CaseResult) -> list[str]:
         "",
         case.setting,
         "",
-        *_table(("contender", "time", "spread", "peak memory", "note"), timings),
+        *markdown_table(("contender", "time", "spread", "peak memory", "note"), timings),
         "",
-        *_table(("ratio", "median", "spread", "target", "met"), ratios),
+        *markdown_table(("ratio", "median", "spread", "target", "met"), ratios),
         "",
         *([*checks, ""] if checks else []),
     ]
@@ -164,7 +164,7 @@ def _searches(runs: Sequence[SearchRun]) -> list[str]:
         "Capitals behind other text, prompts of one length. Every search starts with no prefix "
         "kept. The held-out prompts choose the final mask; the test prompts choose nothing.",
         "",
-        *_table(header, rows),
+        *markdown_table(header, rows),
         "",
         _verdict_on_searches(runs, published, naive),
         "",
@@ -193,7 +193,8 @@ def _verdict_on_searches(
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in lines]
 

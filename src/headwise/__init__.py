@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from headwise.methods.task_vectors import TaskVectors
     from headwise.prompts.conversation import Conversation, Message
     from headwise.readers import read_examples, read_judgements, read_preferences
+    from headwise.selection.attribution import Attribution
+    from headwise.selection.descent import MaskDescent
     from headwise.selection.reinforce import Reinforce
 
 __version__ = "0.1.0"
 
 _HOME = {
     "ActivationRewardModel": "headwise.methods.activation_reward",
+    "Attribution": "headwise.selection.attribution",
     "Conversation": "headwise.prompts.conversation",
     "Engine": "headwise.engines.base",
     "Example": "headwise.examples",
@@ -39,6 +42,7 @@ _HOME = {
     "HeadSet": "headwise.heads",
     "HeadwiseError": "headwise.errors",
     "Judgement": "headwise.examples",
+    "MaskDescent": "headwise.selection.descent",
     "Message": "headwise.prompts.conversation",
     "Preference": "headwise.examples",
     "Reinforce": "headwise.selection.reinforce",
@@ -59,6 +63,7 @@ _HOME = {
 
 __all__ = [
     "ActivationRewardModel",
+    "Attribution",
     "Conversation",
     "Engine",
     "Example",
@@ -67,6 +72,7 @@ __all__ = [
     "HeadSet",
     "HeadwiseError",
     "Judgement",
+    "MaskDescent",
     "Message",
     "Preference",
     "Reinforce",

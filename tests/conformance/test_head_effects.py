@@ -101,14 +101,18 @@ def test_equals_a_finite_difference(
     generator = torch.Generator().manual_seed(2)
     shape = len(CONVERSATIONS), len(subject.all_heads())
     at = torch.rand(shape, generator=generator) if turned else torch.zeros(shape)
-    found = subject.engine.head_effects(
+    told = subject.engine.head_effects(
         CONVERSATIONS, TARGETS, vectors, at if turned else None, target_tokens=target_tokens
     )
-    assert found.dtype == torch.float32
-    assert tuple(found.shape) == shape
+    found, losses = told.effects, told.losses
+    assert found.dtype == losses.dtype == torch.float32
+    assert (tuple(found.shape), tuple(losses.shape)) == (shape, shape[:1])
     assert not found.requires_grad
+    assert not losses.requires_grad
     # Many times the window, one token, prefilled.
     for row, (conversation, target) in enumerate(zip(CONVERSATIONS[:3], TARGETS, strict=False)):
+        own = plain.loss(conversation, target, at[row].double(), target_tokens)
+        assert float(losses[row]) == pytest.approx(own, rel=1e-4)
         for way in directions(subject, 1):
             expected = plain.slope(at[row].double(), way, conversation, target, target_tokens)
             scale = float(found[row].norm() * way.norm())
@@ -118,7 +122,9 @@ def test_equals_a_finite_difference(
 
 def test_a_target_can_compete_among_a_few_tokens_only(llama: Subject) -> None:
     vectors, among = random_vectors(llama), ("Yes", "No", "the mat")
-    found = llama.engine.head_effects(CONVERSATIONS[:2], ("No", "Yes"), vectors, among=among)
+    found = llama.engine.head_effects(
+        CONVERSATIONS[:2], ("No", "Yes"), vectors, among=among
+    ).effects
     plain, nothing = Turned(llama, vectors), torch.zeros(18).double()
     for row, target in enumerate(("No", "Yes")):
         for way in directions(llama, 3):
@@ -130,7 +136,8 @@ def test_one_row_of_strengths_serves_every_conversation(llama: Subject) -> None:
     vectors, at = random_vectors(llama), torch.linspace(0, 1, 18)
     one = llama.engine.head_effects(CONVERSATIONS, TARGETS, vectors, at)
     many = llama.engine.head_effects(CONVERSATIONS, TARGETS, vectors, at.repeat(5, 1))
-    assert torch.equal(one, many)
+    assert torch.equal(one.effects, many.effects)
+    assert torch.equal(one.losses, many.losses)
 
 
 @pytest.mark.parametrize("token_budget", [4096, 1])
@@ -141,8 +148,9 @@ def test_a_batch_equals_its_single_runs(subject: Subject, token_budget: int) -> 
         subject.engine.head_effects([one], [target], vectors, target_tokens=None)
         for one, target in zip(CONVERSATIONS, TARGETS, strict=True)
     ]
-    expected = torch.cat(single)
-    assert_close(found, expected, 1e-4 * float(expected.abs().max()))
+    expected = torch.cat([one.effects for one in single])
+    assert_close(found.effects, expected, 1e-4 * float(expected.abs().max()))
+    assert_close(found.losses, torch.cat([one.losses for one in single]), 1e-4)
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -155,7 +163,8 @@ def test_gradients_leave_nothing_behind(subject: Subject, frozen: bool) -> None:
         losses = subject.engine.mask_losses(CONVERSATIONS, TARGETS, vectors, subject.masks(3))
         with torch.no_grad():
             first = subject.engine.head_effects(CONVERSATIONS, TARGETS, vectors)
-        assert torch.equal(subject.engine.head_effects(CONVERSATIONS, TARGETS, vectors), first)
+        second = subject.engine.head_effects(CONVERSATIONS, TARGETS, vectors)
+        assert torch.equal(second.effects, first.effects)
         assert Traces.of(subject.model, subject.tokenizer) == before
         assert all(p.requires_grad is not frozen for p in subject.model.parameters())
         assert all(p.grad is None for p in subject.model.parameters())

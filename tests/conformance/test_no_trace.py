@@ -47,7 +47,8 @@ def _mask_losses_among(engine: Engine, subject: Subject) -> object:
 
 
 def _head_effects(engine: Engine, subject: Subject) -> object:
-    return engine.head_effects(CONVERSATIONS, TARGETS, subject.vectors_of(CONVERSATIONS[0]))
+    found = engine.head_effects(CONVERSATIONS, TARGETS, subject.vectors_of(CONVERSATIONS[0]))
+    return found.effects, found.losses
 
 
 def _stream(engine: Engine, subject: Subject) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -70,3 +72,12 @@ def test_steered_candidates_of_prompts_with_one_beginning(subject: Subject, posi
             edits = steering_edits(steering, range(last, stop))
             expected = reference.target_logprobs(prompt, target, edits).sum()
             assert_close(found[row, column], torch.as_tensor(expected), 1e-4)
+
+
+def test_capture_one_by_one_of_conversations_of_a_template(subject: Subject) -> None:
+    like = Conversation.user("such a text", system=DIALOGUE)
+    everyone = [replace(conversation, like=like) for conversation in SHARING]
+    expected = alone(subject.engine, SHARING)
+    engine = subject.with_budget(4096).engine
+    for _ in range(2):
+        assert_same_activations(alone(engine, everyone), expected, 1e-4)

@@ -227,8 +227,8 @@ def test_the_search_for_heads_takes_the_epochs_given(tmp_path, reward):
     arguments = ("--epochs", 2, "--readout", "steered", "--extraction", "positive", "--seed", 3)
     assert "steered" in done(*reward, *arguments).stdout
     settings = settings_in(tmp_path / "fitted")
-    assert settings["search"]["epochs"] == 2
-    assert settings["search"]["seed"] == settings["seed"] == 3
+    assert settings["selector"]["epochs"] == 2
+    assert settings["selector"]["seed"] == settings["seed"] == 3
     assert settings["extraction"] == "positive"
 
 

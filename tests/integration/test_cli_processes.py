@@ -210,6 +210,8 @@ def test_from_the_shell_it_works_as_in_tests(tmp_path, classifier_folder, many, 
         capture_output=True,
         check=False,
         timeout=120,
+        # As many threads as tests have: another number of them adds up in another order.
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert result.stdout == b"".join(whole.splitlines(keepends=True)[:3])
     assert b"Traceback" not in result.stderr

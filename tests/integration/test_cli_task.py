@@ -77,8 +77,8 @@ def test_options_reach_the_method(tmp_path, fitting):
     assert record.prompt["instruction"] == settings["instruction"] == "Say\nit."
     assert record.prompt["style"] == "chat"
     assert (settings["shots_per_prompt"], settings["n_prompts"]) == (2, 6)
-    assert settings["search"]["epochs"] == 2
-    assert settings["search"]["seed"] == settings["seed"] == 7
+    assert settings["selector"]["epochs"] == 2
+    assert settings["selector"]["seed"] == settings["seed"] == 7
     assert settings["target_tokens"] is None
     assert record.parameters["positions"] == settings["positions"] == "generated"
     assert record.parameters["max_text_tokens"] == 40
@@ -95,7 +95,25 @@ def test_paper_is_the_published_procedure_and_other_options_still_count(tmp_path
     settings = read_folder(tmp_path / "fitted").parameters["settings"]
     assert settings["positions"] == "generated"
     assert settings["target_tokens"] == 1
-    assert (settings["n_prompts"], settings["search"]["epochs"]) == (6, 2)
+    assert (settings["n_prompts"], settings["selector"]["epochs"]) == (6, 2)
+
+
+@pytest.mark.parametrize("name", ["attribution", "descent", "variance-reduced"])
+def test_the_selector_is_the_one_that_is_named(tmp_path, fitting, name):
+    epochs = ["--epochs", "2"]
+    arguments = [str(argument) for argument in fitting]
+    at = arguments.index("--epochs")
+    assert arguments[at : at + 2] == epochs
+    if name == "attribution":
+        del arguments[at : at + 2]
+    done(*arguments, "--selector", name)
+    record = read_folder(tmp_path / "fitted")
+    expected = {"attribution": "Attribution", "descent": "MaskDescent"}.get(name, "Reinforce")
+    assert record.statistics["selector"] == expected
+
+
+def test_epochs_of_a_selector_that_takes_none_are_an_error(fitting):
+    assert "takes no epochs" in failed(2, *fitting, "--selector", "attribution")
 
 
 def test_columns_may_be_named_and_examples_drawn(tmp_path, model_folder):
@@ -135,7 +153,7 @@ def test_a_task_vector_that_does_no_good_is_told(fitting, monkeypatch):
     def useless(search, engine, training, held_out, *, progress=False):
         return SearchResult(HeadSet.of([(0, 1)]), 2.0, 1.5, ())
 
-    monkeypatch.setattr("headwise.selection.reinforce.Reinforce.search", useless)
+    monkeypatch.setattr("headwise.selection.descent.MaskDescent.search", useless)
     assert "no better than the plain one (loss 2.000 and 1.500)" in done(*fitting).stderr
 
 

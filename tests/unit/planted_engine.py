@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from headwise.engines.base import HeadEffects
 from headwise.heads import HeadActivations, HeadIndex, HeadLayout, HeadVectors, LayerHeads
 from headwise.prompts.conversation import Conversation
 from headwise.selection.search import SearchTask
@@ -77,13 +78,14 @@ class GradientPlantedEngine:
         target_tokens: int | None = 1,
         among: tuple[str, ...] | None = None,
         progress: bool = False,
-    ) -> Tensor:
+    ) -> HeadEffects:
         shape = len(conversations), LAYOUT.n_heads
         at = torch.zeros(shape) if strengths is None else strengths.expand(shape)
         self.differentiated.append(Call(tuple(conversations), at.clone(), target_tokens, among))
         at = at.clone().requires_grad_()
-        [found] = torch.autograd.grad(self.loss(at, conversations).sum(), [at])
-        return found
+        losses = self.loss(at, conversations)
+        [found] = torch.autograd.grad(losses.sum(), [at])
+        return HeadEffects(found, losses.detach())
 
     def capture(self, *args: object, **options: object) -> Any:
         raise AssertionError("A search on ready vectors captures nothing.")

@@ -53,7 +53,7 @@ def judgements(n: int) -> list[Judgement]:
 
 
 def fit(engine: Engine, preferences: Sequence[Preference | Judgement], **how: Any) -> RewardModel:
-    how = {"search": QUICK, "n_prompts": 4, **how}
+    how = {"selector": QUICK, "n_prompts": 4, **how}
     return ActivationRewardModel(CRITERION, **how).fit(engine, preferences)
 
 
@@ -201,7 +201,7 @@ def test_what_some_heads_know_is_found_and_carries_over(form: Form, readout: Rea
     engine = Judge()
     assert isinstance(engine, Engine)
     search = Reinforce(epochs=60, masks_per_epoch=16, seed=1)
-    model = fit(engine, rated_pairs(12, 0), form=form, readout=readout, n_heads=1, search=search)
+    model = fit(engine, rated_pairs(12, 0), form=form, readout=readout, n_heads=1, selector=search)
     unseen = rated_pairs(60, 1)
     unsteered = replace(
         model,
@@ -430,7 +430,7 @@ def test_so_does_one_of_both_readouts(tiny_engine: Engine, tmp_path: Path, form:
 
 def test_so_does_one_whose_search_chose_no_head(tiny_engine: Engine, tmp_path: Path) -> None:
     search = Reinforce(epochs=1, masks_per_epoch=2, final_masks=1, initial_logit=-60.0)
-    model = fit(tiny_engine, pairs(2), readout="steered", search=search)
+    model = fit(tiny_engine, pairs(2), readout="steered", selector=search)
     assert len(model.heads) == 0
     assert_comes_back(model, tmp_path / "saved")
 
@@ -649,6 +649,6 @@ def test_the_published_settings() -> None:
     paper = ActivationRewardModel.paper(CRITERION, form="ranked", seed=4)
     assert (paper.criterion, paper.form) == (CRITERION, "ranked")
     assert (paper.readout, paper.extraction) == ("steered", "open")
-    assert paper.search == Reinforce.paper(seed=4)
+    assert paper.selector == Reinforce.paper(seed=4)
     assert not paper.among_answers
     assert not paper.pairs_together

@@ -145,9 +145,40 @@ def test_a_warm_start_needs_fewer_epochs(seed: int) -> None:
     assert len(warm.epoch_losses) == 12
 
 
+def test_descent_that_gets_no_better_ends_after_its_patience() -> None:
+    engine = GradientPlantedEngine()
+    still = MaskDescent(epochs=100, learning_rate=1e-9, patience=12, check_every=4)
+    result = still.search(engine, task(3), task(2))
+    # The first look is the best for ever.
+    assert len(result.epoch_losses) == 4 + 12
+    looks = [call for call in engine.masked if len(call.at) == 1]
+    assert len(looks) == 4
+    assert all(call.conversations == task(2).conversations for call in looks)
+
+
+def test_descent_that_never_looked_keeps_what_it_learnt() -> None:
+    eager = MaskDescent(patience=50, check_every=1_000)
+    assert set(eager.search(GradientPlantedEngine(), task(4), task(2)).heads) == PLANTED
+
+
+def test_descent_tells_the_loss_of_its_masks() -> None:
+    engine = GradientPlantedEngine()
+    result = MaskDescent(epochs=30).search(engine, task(4), task(2))
+    expected = [float(engine.loss(c.at, c.conversations).mean()) for c in engine.differentiated]
+    assert result.epoch_losses == pytest.approx(expected)
+    assert result.epoch_losses[-1] < result.epoch_losses[0]
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0}, {"examples_per_epoch": 0}, {"learning_rate": 0.0}, {"sizes": ()}],
+    [
+        {"epochs": 0},
+        {"examples_per_epoch": 0},
+        {"learning_rate": 0.0},
+        {"sizes": ()},
+        {"patience": 0},
+        {"check_every": 0},
+    ],
     ids=str,
 )
 def test_settings_of_descent_out_of_range_are_an_error(wrong: dict[str, Any]) -> None:

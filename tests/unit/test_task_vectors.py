@@ -43,7 +43,7 @@ def examples(n: int, start: int = 0) -> list[Example]:
 
 
 def fit(engine: Engine, support: Sequence[Example], **how: Any) -> TaskVector:
-    how = {"search": QUICK, "n_prompts": 6, "shots_per_prompt": 2, **how}
+    how = {"selector": QUICK, "n_prompts": 6, "shots_per_prompt": 2, **how}
     return TaskVectors(**how).fit(engine, support)
 
 
@@ -147,7 +147,7 @@ def test_the_heads_that_carry_a_task_are_found_and_it_carries_over(added: int) -
     engine = Pupil()
     assert isinstance(engine, Engine)
     search = Reinforce(epochs=80, masks_per_epoch=16, seed=1)
-    task = fit(engine, sums(range(12), added), search=search)
+    task = fit(engine, sums(range(12), added), selector=search)
     assert set(task.heads) == set(Pupil.carrying)
     unseen = sums(range(50, 70), added)
     assert task.score(unseen) == 1.0
@@ -267,7 +267,7 @@ def test_heads_are_searched_on_prompts_without_examples(
     tiny_engine: Engine, style: Style, target_tokens: int | None
 ) -> None:
     search = Recorded(HeadSet.of([(1, 3)]))
-    task = fit(tiny_engine, examples(8), search=search, style=style, target_tokens=target_tokens)
+    task = fit(tiny_engine, examples(8), selector=search, style=style, target_tokens=target_tokens)
     training, held_out = search.asked
     found = [*zip(training.conversations, training.targets, strict=True)]
     found += zip(held_out.conversations, held_out.targets, strict=True)
@@ -285,7 +285,7 @@ def test_the_published_procedure() -> None:
     method = TaskVectors.paper(style="chat", instruction="Answer.", seed=3)
     assert (method.shots_per_prompt, method.n_prompts, method.target_tokens) == (4, 100, 1)
     assert method.positions == "generated"
-    assert method.search == Reinforce.paper(seed=3)
+    assert method.selector == Reinforce.paper(seed=3)
     assert (method.style, method.instruction, method.seed) == ("chat", "Answer.", 3)
 
 

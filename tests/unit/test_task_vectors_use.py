@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planted_engine import GradientPlantedEngine
 
 from headwise import from_pretrained
 from headwise.engines.base import Engine, Sampling
 from headwise.errors import ArtifactError, EngineError, InputError
 from headwise.examples import Example
+from headwise.methods.steered_engine import SteeredEngine
 from headwise.methods.task_answers import is_answer
 from headwise.methods.task_vector import TaskVector
 from headwise.methods.task_vectors import TaskVectors
@@ -28,7 +30,7 @@ EXAMPLES = tuple(Example(f"the cat {number}", f"dog {number}") for number in ran
 
 
 def fit(engine: Engine, support: Sequence[Example] = EXAMPLES, **how: Any) -> TaskVector:
-    return TaskVectors(**{"search": QUICK, "n_prompts": 6, **how}).fit(engine, support)
+    return TaskVectors(**{"selector": QUICK, "n_prompts": 6, **how}).fit(engine, support)
 
 
 @pytest.fixture(
@@ -145,7 +147,7 @@ def test_so_does_what_was_made_of_others(vector: TaskVector, tmp_path: Path) -> 
 
 def test_so_does_one_whose_search_chose_no_head(tiny_engine: Engine, tmp_path: Path) -> None:
     search = Reinforce(epochs=1, masks_per_epoch=2, final_masks=1, initial_logit=-60.0)
-    task = fit(tiny_engine, EXAMPLES[:2], search=search)
+    task = fit(tiny_engine, EXAMPLES[:2], selector=search)
     assert len(task.heads) == 0
     assert_comes_back(task, tmp_path / "saved")
 
@@ -176,8 +178,10 @@ def test_inside_the_block_every_run_is_steered(fitted: TaskVector) -> None:
         texts = steered.generate(prompts, sampling)
         logprobs = steered.token_logprobs(prompts, CANDIDATES)
         plain = engine.token_logprobs(prompts, CANDIDATES)
+        pieces = list(steered.stream(prompts[1], sampling))
         assert steered.truncate("the cat", 8) == engine.truncate("the cat", 8)
     assert texts == engine.generate(prompts, sampling, fitted.steering)
+    assert "".join(pieces) == texts[1]
     assert torch.equal(logprobs, engine.token_logprobs(prompts, CANDIDATES, fitted.steering))
     assert torch.equal(plain, engine.token_logprobs(prompts, CANDIDATES))
 
@@ -191,6 +195,8 @@ def test_what_cannot_be_run_steered_is_refused(vector: TaskVector) -> None:
             steered.generate(prompts, steering=vector.steering)
         with pytest.raises(InputError, match="steers already"):
             steered.token_logprobs(prompts, CANDIDATES, vector.steering)
+        with pytest.raises(InputError, match="steers already"):
+            steered.stream(prompts[0], steering=vector.steering)
         with pytest.raises(EngineError, match="capture cannot be run"):
             steered.capture(prompts)
         with pytest.raises(EngineError, match="mask_losses cannot be run"):
@@ -202,6 +208,15 @@ def test_the_steered_engine_ends_with_its_block(vector: TaskVector) -> None:
         raise KeyError
     with pytest.raises(EngineError, match="after its `with` block"):
         steered.generate([Conversation.user("Is it?")])
+    with pytest.raises(EngineError, match="after its `with` block"):
+        steered.stream(Conversation.user("Is it?"))
+
+
+def test_an_engine_that_cannot_stream_is_an_error_that_says_what_to_do(vector: TaskVector) -> None:
+    engine = GradientPlantedEngine()
+    steered = SteeredEngine(engine, vector.steering)
+    with pytest.raises(EngineError, match="GradientPlantedEngine gives whole answers only"):
+        steered.stream(Conversation.user("Is it?"))
 
 
 def test_another_model_is_refused(vector: TaskVector) -> None:

@@ -18,6 +18,7 @@ from headwise.cli.options import (
     ChosenOption,
     DeviceOption,
     DtypeOption,
+    EpochsOption,
     FolderOption,
     HeadsOption,
     JsonOption,
@@ -29,17 +30,20 @@ from headwise.cli.options import (
     RejectedOption,
     RevisionOption,
     SeedOption,
+    SelectorOption,
     SkipBadOption,
     SystemOption,
     heads_count,
     with_line_breaks,
 )
+from headwise.cli.selectors import chosen_selector
 from headwise.examples import Judgement, Preference
 from headwise.readers import ReadResult, detect_kind, open_source, read_judgements, read_preferences
 
 if TYPE_CHECKING:
     from headwise.methods.activation_reward import ActivationRewardModel
     from headwise.methods.reward_model import RewardModel
+    from headwise.selection.named import Selector
 
 
 def fit_reward(
@@ -70,10 +74,8 @@ def fit_reward(
         Literal["open", "positive", "in_context"] | None,
         typer.Option(help="What the steered heads' means are taken over."),
     ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Steps of the search for heads to steer (200)."),
-    ] = None,
+    selector: SelectorOption = None,
+    epochs: EpochsOption = None,
     heads: HeadsOption = None,
     paper: PaperOption = False,
     system: SystemOption = None,
@@ -112,7 +114,8 @@ def fit_reward(
         "max_text_tokens": max_text_tokens,
     }
     check_folder(out)
-    method = _method(criterion, form, paper, epochs, seed, given)
+    search = chosen_selector(selector, paper=paper, epochs=epochs, seed=seed)
+    method = _method(criterion, form, paper, search, seed, given)
     support = _read(prefs, prompt, chosen, rejected, pairs, seed, skip_bad=skip_bad)
     engine = load_engine(ModelChoice(model, revision, dtype, device), quiet=quiet)
     started = time.perf_counter()
@@ -142,22 +145,18 @@ def _method(
     criterion: str,
     form: Literal["scalar", "ranked"],
     paper: bool,
-    epochs: int | None,
+    selector: Selector,
     seed: int,
     given: dict[str, Any],
 ) -> ActivationRewardModel:
     from headwise.methods.activation_reward import ActivationRewardModel
-    from headwise.selection.reinforce import Reinforce
 
-    search = Reinforce.paper(seed=seed) if paper else Reinforce(seed=seed)
-    if epochs is not None:
-        search = replace(search, epochs=epochs)
     if paper:
         method = ActivationRewardModel.paper(criterion, form=form, seed=seed)
     else:
         method = ActivationRewardModel(criterion, form, seed=seed)
     options = {name: value for name, value in given.items() if value is not None}
-    return replace(method, search=search, **options)
+    return replace(method, selector=selector, **options)
 
 
 def _read(

@@ -15,6 +15,7 @@ from headwise.cli.models import ModelChoice, load_engine
 from headwise.cli.options import (
     DeviceOption,
     DtypeOption,
+    EpochsOption,
     FolderOption,
     JsonOption,
     LabelOption,
@@ -24,16 +25,19 @@ from headwise.cli.options import (
     QuietOption,
     RevisionOption,
     SeedOption,
+    SelectorOption,
     SkipBadOption,
     TextOption,
     with_line_breaks,
 )
+from headwise.cli.selectors import chosen_selector
 from headwise.examples import Example
 from headwise.readers import ReadResult, open_source, read_examples
 
 if TYPE_CHECKING:
     from headwise.methods.task_vector import TaskVector
     from headwise.methods.task_vectors import TaskVectors
+    from headwise.selection.named import Selector
 
 
 def fit_task(
@@ -72,10 +76,8 @@ def fit_task(
     prompts: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Prompts that are read (100).")
     ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Steps of the search for heads to steer."),
-    ] = None,
+    selector: SelectorOption = None,
+    epochs: EpochsOption = None,
     target_tokens: Annotated[
         Literal["first", "all"] | None,
         typer.Option(help="Which tokens of an answer the search looks at."),
@@ -118,7 +120,8 @@ def fit_task(
         "max_text_tokens": max_text_tokens,
     }
     check_folder(out)
-    method = _method(paper, epochs, target_tokens, seed, given)
+    search = chosen_selector(selector, paper=paper, epochs=epochs, seed=seed)
+    method = _method(paper, search, target_tokens, seed, given)
     support = _read(shots, text, label, examples, seed, skip_bad=skip_bad)
     engine = load_engine(ModelChoice(model, revision, dtype, device), quiet=quiet)
     started = time.perf_counter()
@@ -148,22 +151,18 @@ def _prompt_text(given: str | None) -> str | None:
 
 def _method(
     paper: bool,
-    epochs: int | None,
+    selector: Selector,
     target_tokens: Literal["first", "all"] | None,
     seed: int,
     given: dict[str, Any],
 ) -> TaskVectors:
     from headwise.methods.task_vectors import TaskVectors
-    from headwise.selection.reinforce import Reinforce
 
-    search = Reinforce.paper(seed=seed) if paper else Reinforce(seed=seed)
-    if epochs is not None:
-        search = replace(search, epochs=epochs)
     method = TaskVectors.paper(seed=seed) if paper else TaskVectors(seed=seed)
     options = {name: value for name, value in given.items() if value is not None}
     if target_tokens is not None:
         options["target_tokens"] = None if target_tokens == "all" else 1
-    return replace(method, search=search, **options)
+    return replace(method, selector=selector, **options)
 
 
 def _read(

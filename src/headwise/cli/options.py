@@ -92,6 +92,26 @@ HeadsOption = Annotated[
         metavar="N|auto", help="How many heads to keep (20), or auto: by cross-validation."
     ),
 ]
+SelectorOption = Annotated[
+    Literal[
+        "auto",
+        "descent",
+        "attribution",
+        "attribution-reinforce",
+        "reinforce",
+        "variance-reduced",
+    ]
+    | None,
+    typer.Option(
+        help="How heads to steer are chosen: by gradients (descent, attribution), by trying random "
+        "masks (reinforce, variance-reduced), by both, or auto: descent where the model gives "
+        "gradients."
+    ),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Steps of the choice of heads to steer."),
+]
 PaperOption = Annotated[
     bool,
     typer.Option("--paper", help="The published procedure; options given beside it still count."),

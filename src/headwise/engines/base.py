@@ -223,6 +223,19 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadEffects:
+    """What replacing each head would do to each target's loss, to first order.
+
+    Args:
+        effects: `(n, H)` float32, the loss's derivative by how far each head is replaced, in nats.
+        losses: `(n,)` float32, the losses where the derivative was taken.
+    """
+
+    effects: Tensor
+    losses: Tensor
+
+
 @runtime_checkable
 class GradientEngine(Engine, Protocol):
     """An engine that can also differentiate: what replacing each head would do, to first order."""
@@ -237,7 +250,7 @@ class GradientEngine(Engine, Protocol):
         target_tokens: int | None = 1,
         among: Sequence[str] | None = None,
         progress: bool = False,
-    ) -> Tensor:
+    ) -> HeadEffects:
         """The derivative of each target's loss by how far each head is replaced.
 
         A head replaced with strength `a` has the output `h + a * (vector - h)` at the tokens that
@@ -255,7 +268,7 @@ class GradientEngine(Engine, Protocol):
             progress: Whether to show a progress bar on stderr.
 
         Returns:
-            `(n, H)` float32, nats by unit of strength.
+            The derivatives, and the losses at those strengths.
 
         Raises:
             InputError: Counts, shapes or the layout differ, or a value is not finite.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from headwise.engines.base import Engine
@@ -18,8 +18,8 @@ from headwise.methods.reward_model import RewardModel
 from headwise.methods.reward_support import JudgedSupport, ranked_support, scalar_support
 from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.reward import Form, RewardPrompt
+from headwise.selection.named import Selector, check_selector, head_search
 from headwise.selection.reinforce import Reinforce
-from headwise.selection.search import HeadSearch
 
 Readout = Literal["auto", "steered", "sparse"]
 
@@ -41,7 +41,8 @@ class ActivationRewardModel:
         shots_per_prompt: Judged examples in a prompt of the `"in_context"` extraction.
         n_prompts: Prompts of the `"in_context"` extraction.
         n_heads: Heads of the sparse readout, or `"auto"` to choose by cross-validation.
-        search: How the steered heads are found.
+        selector: How the steered heads are chosen: a head search, or the name of one with this
+            seed; see `head_search`.
         among_answers: Whether the search compares the right answer with the other answer only;
             False compares it with the whole vocabulary, as published.
         pairs_together: Whether each epoch of the search tries its masks on both responses of a
@@ -49,7 +50,8 @@ class ActivationRewardModel:
             epoch, as published.
         system: A system turn before the question.
         max_text_tokens: Longer turns and responses are cut in the middle, counted and reported.
-        seed: Seed of folds and draws; the search has its own.
+        seed: Seed of folds and draws, and of a selector that is named; one that is given has its
+            own.
 
     Raises:
         InputError: A parameter is out of range.
@@ -65,7 +67,7 @@ class ActivationRewardModel:
     shots_per_prompt: int = 4
     n_prompts: int = 40
     n_heads: int | Literal["auto"] = 20
-    search: HeadSearch = field(default_factory=Reinforce)
+    selector: Selector = "auto"
     among_answers: bool = True
     pairs_together: bool = True
     system: str | None = None
@@ -82,6 +84,7 @@ class ActivationRewardModel:
             )
         if self.n_heads != "auto" and (not isinstance(self.n_heads, int) or self.n_heads < 1):
             raise InputError(f"n_heads is a positive number or 'auto'; got {self.n_heads!r}.")
+        check_selector(self.selector)
         check_budget(self.max_text_tokens)
         if self.shots_per_prompt < 1 or self.n_prompts < 1:
             raise InputError("shots_per_prompt and n_prompts must be 1 at least.")
@@ -96,7 +99,7 @@ class ActivationRewardModel:
             form=form,
             readout="steered",
             extraction="open",
-            search=Reinforce.paper(seed=seed),
+            selector=Reinforce.paper(seed=seed),
             among_answers=False,
             pairs_together=False,
             seed=seed,
@@ -166,7 +169,7 @@ class ActivationRewardModel:
             prompt=prompt,
             support=support,
             activations=activations,
-            search=self.search,
+            search=head_search(self.selector, engine, self.seed),
             extraction=self.extraction,
             shots_per_prompt=self.shots_per_prompt,
             n_prompts=self.n_prompts,

@@ -84,7 +84,7 @@ class SteeredFitting:
         prompt: How responses are judged.
         support: The support set.
         activations: Its activations, all heads.
-        search: How the heads are found.
+        search: How the heads are chosen.
         extraction: What the means are taken over.
         shots_per_prompt: See `extract_vectors`.
         n_prompts: See `extract_vectors`.

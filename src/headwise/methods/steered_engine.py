@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from torch import Tensor
 
-from headwise.engines.base import Engine, ModelFingerprint, Sampling, TruncatedText
+from headwise.engines.base import (
+    Engine,
+    ModelFingerprint,
+    Sampling,
+    StreamingEngine,
+    TruncatedText,
+)
 from headwise.errors import EngineError, InputError
 from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
 from headwise.prompts.conversation import Conversation
@@ -16,7 +22,7 @@ from headwise.prompts.conversation import Conversation
 
 @dataclass(slots=True)
 class SteeredEngine:
-    """Wraps an engine: `generate` and `token_logprobs` run with a steering, nothing else runs.
+    """Wraps an engine: it generates, streams and scores with a steering; nothing else runs.
 
     The engine protocol cannot read or search heads while steering, so `capture` and `mask_losses`
     raise instead of giving what the unsteered model would. The wrapped engine itself is left as it
@@ -79,6 +85,26 @@ class SteeredEngine:
         """
         chosen = self._only(steering)
         return self.engine.generate(conversations, sampling, chosen, progress=progress)
+
+    def stream(
+        self,
+        conversation: Conversation,
+        sampling: Sampling | None = None,
+        steering: Steering | None = None,
+    ) -> Iterator[str]:
+        """A steered answer piece by piece; see `StreamingEngine.stream`.
+
+        Raises:
+            InputError: A steering is given as well.
+            EngineError: The block that made this engine has ended, or the engine cannot stream.
+        """
+        chosen = self._only(steering)
+        if not isinstance(self.engine, StreamingEngine):
+            raise EngineError(
+                f"{type(self.engine).__name__} gives whole answers only. Use generate, or an "
+                "engine with stream (the transformers engine)."
+            )
+        return self.engine.stream(conversation, sampling, chosen)
 
     def capture(
         self,

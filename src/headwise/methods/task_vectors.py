@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from headwise.engines.base import Engine
@@ -15,8 +15,9 @@ from headwise.methods.task_extraction import check_task_examples, draw_prompts, 
 from headwise.methods.task_vector import TaskVector
 from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.in_context import InContextPrompt, Style
+from headwise.selection.named import Selector, check_selector, head_search
 from headwise.selection.reinforce import Reinforce
-from headwise.selection.search import HeadSearch, SearchTask, hold_out
+from headwise.selection.search import SearchTask, hold_out
 
 ExtractFrom = Literal["training", "all"]
 
@@ -32,7 +33,8 @@ class TaskVectors:
     Args:
         shots_per_prompt: Worked examples in each prompt; fewer where there are not so many.
         n_prompts: Prompts that the means are taken over.
-        search: How the heads are found.
+        selector: How the heads are chosen: a head search, or the name of one with this seed; see
+            `head_search`.
         style: `"completion"` puts examples as plain text, `"chat"` as turns.
         instruction: What the task is, in words, before every prompt.
         input_prefix: What an input follows; completion style only.
@@ -48,7 +50,8 @@ class TaskVectors:
             the held-out loss is of examples never seen; `"all"` takes every one. Where fewer than
             two are left for training, all are taken.
         max_text_tokens: Longer inputs and targets are cut in the middle, counted and reported.
-        seed: Seed of split and draws; the search has its own.
+        seed: Seed of split and draws, and of a selector that is named; one that is given has its
+            own.
 
     Raises:
         InputError: A parameter is out of range.
@@ -59,7 +62,7 @@ class TaskVectors:
 
     shots_per_prompt: int = 4
     n_prompts: int = 100
-    search: HeadSearch = field(default_factory=Reinforce)
+    selector: Selector = "auto"
     style: Style = "completion"
     instruction: str | None = None
     input_prefix: str = "Q: "
@@ -85,6 +88,7 @@ class TaskVectors:
             raise InputError(f"extract_from is 'training' or 'all'; got {self.extract_from!r}.")
         if not 0 < self.held_out_share < 1:
             raise InputError(f"held_out_share must be between 0 and 1; got {self.held_out_share}.")
+        check_selector(self.selector)
         check_budget(self.max_text_tokens)
 
     @classmethod
@@ -95,7 +99,7 @@ class TaskVectors:
         return cls(
             shots_per_prompt=4,
             n_prompts=100,
-            search=Reinforce.paper(seed=seed),
+            selector=Reinforce.paper(seed=seed),
             style=style,
             instruction=instruction,
             target_tokens=1,
@@ -136,12 +140,15 @@ class TaskVectors:
         vectors = engine.capture(drawn.conversations, progress=progress).mean()
         queries = [self.prompt.query(example) for example in sources]
         zero_shot = engine.capture(queries, progress=progress).mean()
-        found = self.search.search(
+        search = head_search(self.selector, engine, self.seed)
+        search_started = time.perf_counter()
+        found = search.search(
             engine,
             self._search_task([support[row] for row in training], vectors),
             self._search_task([support[row] for row in held_out], vectors),
             progress=progress,
         )
+        search_seconds = time.perf_counter() - search_started
         return TaskVector(
             engine=engine,
             prompt=self.prompt,
@@ -157,9 +164,10 @@ class TaskVectors:
                 "n_prompts": len(drawn.conversations),
                 "most_shots": drawn.most_shots,
                 "truncated_texts": cutter.n_texts,
-                "search": type(self.search).__name__,
+                "selector": type(search).__name__,
                 "held_out_loss": found.held_out_loss,
                 "plain_loss": found.plain_loss,
+                "search_seconds": round(search_seconds, 1),
                 "fit_seconds": round(time.perf_counter() - started, 1),
             },
             fingerprint=engine.fingerprint,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headwise.errors import InputError
 from headwise.examples import Example
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.template import fill, places
+
+# Stands for every text, so it should begin as none does.
+_UNLIKELY = "\N{REFERENCE MARK}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +43,8 @@ class ClassificationPrompt:
             InputError: The instruction asks for a column that the example lacks.
         """
         values = {**example.fields, "text": example.text}
-        return Conversation.user(fill(self.instruction, values), system=self.system)
+        like = Conversation.user(
+            fill(self.instruction, dict.fromkeys(values, _UNLIKELY)), system=self.system
+        )
+        asked = Conversation.user(fill(self.instruction, values), system=self.system)
+        return replace(asked, like=like)

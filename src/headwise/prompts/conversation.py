@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from headwise.errors import InputError
@@ -38,6 +38,8 @@ class Conversation:
         messages: The turns; the model is to write the next assistant turn. Empty for plain text.
         text: Plain text to be completed with no chat template; only without messages.
         prefill: Text with which the assistant turn has already begun, such as `"Answer:"`.
+        like: Another conversation of the same template. What both begin with is what every one of
+            the template begins with, so an engine may run it once for many calls.
 
     Raises:
         InputError: Neither or both of messages and text are given.
@@ -46,6 +48,7 @@ class Conversation:
     messages: tuple[Message, ...] = ()
     text: str | None = None
     prefill: str = ""
+    like: Conversation | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.text is not None):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from headwise.engines.base import Engine, GradientEngine
+from headwise.engines.base import Engine, GradientEngine, HeadEffects
 from headwise.errors import InputError
 from headwise.selection.ranking import best_of_ranking, check_sizes, growing_sizes
 from headwise.selection.search import SearchResult, SearchTask
@@ -47,15 +47,15 @@ class Attribution:
         Raises:
             InputError: The engine gives no gradients.
         """
-        effects = effects_of(engine, training, progress=progress).mean(dim=0)
+        effects = effects_of(engine, training, progress=progress).effects.mean(dim=0)
         sizes = self.sizes or growing_sizes(max(1, int((effects < 0).sum())))
         return best_of_ranking(engine, held_out, -effects, sizes)
 
 
 def effects_of(
     engine: Engine, task: SearchTask, strengths: Tensor | None = None, *, progress: bool = False
-) -> Tensor:
-    """The first-order effects of every head on a task, `(n, H)`; see `GradientEngine`.
+) -> HeadEffects:
+    """The first-order effects of every head on a task; see `GradientEngine`.
 
     Args:
         engine: The frozen model.
@@ -64,7 +64,7 @@ def effects_of(
         progress: Whether to show a progress bar on stderr.
 
     Returns:
-        `(n, H)` float32.
+        The effects on each prompt, and the losses.
 
     Raises:
         InputError: The engine gives no gradients.

@@ -12,7 +12,13 @@ from headwise.errors import InputError
 from headwise.progress import progress_bar
 from headwise.selection.attribution import effects_of
 from headwise.selection.ranking import best_of_ranking, check_sizes, growing_sizes
-from headwise.selection.search import SearchResult, SearchTask, shuffled_passes
+from headwise.selection.search import (
+    BestSoFar,
+    SearchResult,
+    SearchTask,
+    losses_of,
+    shuffled_passes,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,10 @@ class MaskDescent:
         initial_logit: Where every head's logit starts; -1 is a probability of 0.27.
         sizes: Numbers of the likeliest heads to try on held-out prompts; None for a grid up to
             all whose probability has risen.
+        patience: Epochs without a lower held-out loss after which the search ends and goes back to
+            the best; None never looks.
+        check_every: Epochs from one look at the held-out loss to the next: that of the likely
+            heads (probability above a half).
         seed: Seed of masks and prompts.
 
     Raises:
@@ -42,12 +52,16 @@ class MaskDescent:
     learning_rate: float = 0.5
     initial_logit: float = -1.0
     sizes: tuple[int, ...] | None = None
+    patience: int | None = None
+    check_every: int = 5
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "examples_per_epoch"):
+        for name in ("epochs", "examples_per_epoch", "check_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 at least; got {getattr(self, name)}.")
+        if self.patience is not None and self.patience < 1:
+            raise InputError(f"patience is 1 at least, or None; got {self.patience}.")
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate must be above 0; got {self.learning_rate}.")
         check_sizes(self.sizes)
@@ -70,16 +84,24 @@ class MaskDescent:
         optimizer = torch.optim.Adam([logits], lr=self.learning_rate)
         groups = training.group_rows()
         order = shuffled_passes(len(groups), self.epochs * self.examples_per_epoch, self.seed)
+        epoch_losses: list[float] = []
+        best = BestSoFar()
         with progress_bar("Searching heads", self.epochs, enabled=progress) as bar:
             for epoch in range(self.epochs):
                 drawn = order[epoch * self.examples_per_epoch :][: self.examples_per_epoch]
                 batch = training.rows([row for group in drawn for row in groups[group]])
-                self._step(engine, batch, logits, optimizer, generator)
-                bar.advance(note=f"{float(torch.sigmoid(logits.detach()).sum()):.0f} heads")
-        learnt = logits.detach()
+                epoch_losses.append(self._step(engine, batch, logits, optimizer, generator))
+                expected = float(torch.sigmoid(logits.detach()).sum())
+                bar.advance(note=f"loss {epoch_losses[-1]:.3f}, {expected:.0f} heads")
+                if self.patience is not None and (epoch + 1) % self.check_every == 0:
+                    loss = losses_of(engine, held_out, (logits.detach() > 0)[None]).mean()
+                    best.look(epoch, float(loss), logits.detach())
+                    if epoch - best.epoch >= self.patience:
+                        break
+        learnt = logits.detach() if best.logits is None else best.logits
         risen = max(1, int((learnt > self.initial_logit).sum()))
         sizes = self.sizes or growing_sizes(risen)
-        return best_of_ranking(engine, held_out, torch.sigmoid(learnt), sizes)
+        return best_of_ranking(engine, held_out, torch.sigmoid(learnt), sizes, epoch_losses)
 
     def _step(
         self,
@@ -88,10 +110,11 @@ class MaskDescent:
         logits: Tensor,
         optimizer: torch.optim.Optimizer,
         generator: torch.Generator,
-    ) -> None:
+    ) -> float:
         probabilities = torch.sigmoid(logits)
         drawn = torch.rand(len(batch), len(logits), generator=generator) < probabilities.detach()
-        effects = effects_of(engine, batch, drawn.float()).mean(dim=0)
+        found = effects_of(engine, batch, drawn.float())
         optimizer.zero_grad()
-        (probabilities * effects).sum().backward()
+        (probabilities * found.effects.mean(dim=0)).sum().backward()
         optimizer.step()
+        return float(found.losses.mean())

@@ -12,6 +12,7 @@ from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.progress import progress_bar
 from headwise.selection.search import (
+    BestSoFar,
     SearchResult,
     SearchTask,
     heads_of_mask,
@@ -132,7 +133,7 @@ class Reinforce:
         groups = training.group_rows()
         order = shuffled_passes(len(groups), self.epochs * self.examples_per_epoch, self.seed)
         epoch_losses: list[float] = []
-        best = _Best(logits.detach().clone())
+        best = BestSoFar()
         with progress_bar("Searching heads", self.epochs, enabled=progress) as bar:
             for epoch in range(self.epochs):
                 start = epoch * self.examples_per_epoch
@@ -147,7 +148,7 @@ class Reinforce:
                     best.look(epoch, float(loss), logits.detach())
                     if epoch - best.epoch >= self.patience:
                         break
-        learnt = logits.detach() if self.patience is None else best.logits
+        learnt = logits.detach() if best.logits is None else best.logits
         return self._finish(engine, held_out, learnt, generator, epoch_losses)
 
     def _step(
@@ -203,16 +204,3 @@ class Reinforce:
             plain_loss=float(losses[0]),
             epoch_losses=tuple(epoch_losses),
         )
-
-
-@dataclass(slots=True)
-class _Best:
-    """What did best on held-out prompts so far."""
-
-    logits: Tensor
-    loss: float = float("inf")
-    epoch: int = 0
-
-    def look(self, epoch: int, loss: float, logits: Tensor) -> None:
-        if loss < self.loss:
-            self.logits, self.loss, self.epoch = logits.clone(), loss, epoch

@@ -198,3 +198,29 @@ def shuffled_passes(n_groups: int, n_draws: int, seed: int) -> list[int]:
     passes = -(-n_draws // n_groups)
     order = np.concatenate([random.permutation(n_groups) for _ in range(passes)])
     return [int(number) for number in order[:n_draws]]
+
+
+@dataclass(slots=True)
+class BestSoFar:
+    """What did best on held-out prompts so far, for searches that end early.
+
+    Args:
+        logits: `(H,)` float: what was learnt when it did best; None before the first look.
+        loss: The held-out loss then.
+        epoch: The epoch then.
+    """
+
+    logits: Tensor | None = None
+    loss: float = float("inf")
+    epoch: int = 0
+
+    def look(self, epoch: int, loss: float, logits: Tensor) -> None:
+        """Takes note of an epoch.
+
+        Args:
+            epoch: Its number.
+            loss: Its held-out loss.
+            logits: `(H,)` float, what is learnt by then.
+        """
+        if loss < self.loss:
+            self.logits, self.loss, self.epoch = logits.clone(), loss, epoch

@@ -64,7 +64,8 @@ class SparseReadout:
         for index in heads:
             values = activations.head(index).double()
             if whitening is not None:
-                maps.append(whitening.of_head(index).float())
+                # Laid out as a file gives them back: a saved readout says the same to the bit.
+                maps.append(whitening.of_head(index).float().contiguous())
                 values = values @ whitening.of_head(index).T
             means = class_means(values[:, None], labels, n_classes)[:, 0]
             centroids.append(means.float())

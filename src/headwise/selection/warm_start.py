@@ -11,8 +11,8 @@ from headwise.selection.reinforce import Reinforce
 from headwise.selection.search import SearchResult, SearchTask
 
 
-def _short() -> Reinforce:
-    return Reinforce(epochs=60, baseline="leave_one_out", antithetic=True)
+def _short(seed: int = 0) -> Reinforce:
+    return Reinforce(epochs=60, baseline="leave_one_out", antithetic=True, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class AttributionThenReinforce:
         if not self.spread >= 0:
             raise InputError(f"spread is 0 at least; got {self.spread}.")
 
+    @classmethod
+    def seeded(cls, seed: int) -> AttributionThenReinforce:
+        """The defaults with another seed."""
+        return cls(_short(seed))
+
     def search(
         self,
         engine: Engine,
@@ -47,6 +52,6 @@ class AttributionThenReinforce:
         Raises:
             InputError: The engine gives no gradients.
         """
-        effects = effects_of(engine, training, progress=progress).mean(dim=0)
+        effects = effects_of(engine, training, progress=progress).effects.mean(dim=0)
         logits = self.reinforce.initial_logit - self.spread * effects / (effects.std() + 1e-12)
         return self.reinforce.search_from(logits, engine, training, held_out, progress=progress)

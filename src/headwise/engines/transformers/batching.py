@@ -30,15 +30,27 @@ class Request:
     Args:
         ids: Its tokens.
         spots: Positions whose outputs are read, ascending; the last is the last token.
+        n_beginning: How many of its first tokens, before the first spot, all sequences of its
+            template begin with; 0 where it has none.
     """
 
     ids: TokenIds
     spots: tuple[int, ...]
+    n_beginning: int = 0
 
     @classmethod
-    def last_token(cls, ids: Sequence[int]) -> Request:
-        """A sequence of which only the last token is read."""
-        return cls(tuple(ids), (len(ids) - 1,))
+    def last_token(cls, ids: Sequence[int], like: Sequence[int] = ()) -> Request:
+        """A sequence of which only the last token is read.
+
+        Args:
+            ids: Its tokens.
+            like: Those of another sequence of its template; empty where it has none.
+
+        Returns:
+            The request.
+        """
+        last = len(ids) - 1
+        return cls(tuple(ids), (last,), min(last, common_prefix_length(ids, like)))
 
 
 @dataclass(frozen=True, slots=True)

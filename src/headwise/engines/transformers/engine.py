@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from headwise.engines.base import ModelFingerprint, Sampling, TruncatedText
+from headwise.engines.base import HeadEffects, ModelFingerprint, Sampling, TruncatedText
 from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.candidates import competing_tokens, plan_candidates
 from headwise.engines.transformers.checks import (
@@ -24,6 +24,7 @@ from headwise.engines.transformers.fingerprint import fingerprint_of
 from headwise.engines.transformers.forward import FrozenModel, logprobs_at_spots, read_heads
 from headwise.engines.transformers.generation import generate_texts
 from headwise.engines.transformers.gradients import head_effects
+from headwise.engines.transformers.kept_beginnings import KeptBeginnings
 from headwise.engines.transformers.locate import layout_of, locate_heads
 from headwise.engines.transformers.masks import Strategy, Variants, variant_losses
 from headwise.engines.transformers.modes import evaluation_mode
@@ -44,6 +45,7 @@ CPU_TOKEN_BUDGET = 2_048
 GPU_TOKEN_BUDGET = 16_384
 PREFIX_BYTES = 2 * 1024**3
 SPILLED_PREFIX_BYTES = 16 * 1024**3
+BEGINNING_BYTES = 256 * 1024**2
 
 
 class TransformersEngine:
@@ -63,6 +65,9 @@ class TransformersEngine:
         prefix_bytes: Memory that kept prefixes (keys and values) may take in `mask_losses`, where
             the model is.
         spilled_prefix_bytes: Memory that further ones may take on the CPU, with a model on a GPU.
+        beginning_bytes: Memory that keys and values of what conversations of one template begin
+            with (`Conversation.like`) may take from one call to the next, where the model is; 0
+            runs them anew in each call.
         chat_template: Keyword arguments for the chat template, such as `enable_thinking=False`.
         verify_layout: Whether to check numerically that the located slices are heads.
 
@@ -80,6 +85,7 @@ class TransformersEngine:
         token_budget: int | None = None,
         prefix_bytes: int = PREFIX_BYTES,
         spilled_prefix_bytes: int = SPILLED_PREFIX_BYTES,
+        beginning_bytes: int = BEGINNING_BYTES,
         chat_template: dict[str, Any] | None = None,
         verify_layout: bool = True,
     ) -> None:
@@ -91,14 +97,19 @@ class TransformersEngine:
         self._encoder = PromptEncoder(tokenizer, chat_template)
         if token_budget is None:
             token_budget = CPU_TOKEN_BUDGET if model.device.type == "cpu" else GPU_TOKEN_BUDGET
+        run = partial(run_prefix, model)
         self._frozen = FrozenModel(
-            model, located, token_budget, self._encoder.pad_id, supports_prefixes(model)
+            model,
+            located,
+            token_budget,
+            self._encoder.pad_id,
+            supports_prefixes(model),
+            KeptBeginnings(run, beginning_bytes),
         )
         self._layout = layout_of(located)
         self._fingerprint = fingerprint_of(
             model, self._layout, model_id, revision, self._encoder.template_hash
         )
-        run = partial(run_prefix, model)
         on_cpu = model.device.type == "cpu"
         self._prefixes = PrefixStore(run, prefix_bytes, 0 if on_cpu else spilled_prefix_bytes)
         self._strategies = StrategyChooser(self._frozen)
@@ -131,7 +142,7 @@ class TransformersEngine:
         check_heads(self._layout, heads)
         layout = self._layout if heads is None else self._layout.restricted_to(heads.layers)
         layers = tuple(entry.layer for entry in layout.layers)
-        requests = [Request.last_token(self._encoder.encode(c)) for c in conversations]
+        requests = self._last_token_requests(conversations)
         if not requests:
             empty = tuple(torch.empty(0, e.n_heads, e.head_dim) for e in layout.layers)
             return HeadActivations(layout, empty)
@@ -212,7 +223,7 @@ class TransformersEngine:
         target_tokens: int | None = 1,
         among: Sequence[str] | None = None,
         progress: bool = False,
-    ) -> Tensor:
+    ) -> HeadEffects:
         """First-order effects of heads; see `GradientEngine.head_effects`."""
         n, n_heads = len(conversations), self._layout.n_heads
         check_paired(n, len(targets))
@@ -223,23 +234,24 @@ class TransformersEngine:
             self._variants(conversation, target, vectors, nothing, target_tokens, among)
             for conversation, target in zip(conversations, targets, strict=True)
         ]
-        effects = torch.empty(n, n_heads)
+        effects, losses = torch.empty(n, n_heads), torch.empty(n)
         with (
             evaluation_mode(self.model),
             progress_bar("Differentiating", n, enabled=progress) as bar,
         ):
             for batch in variant_batches(self._frozen, everything, self._ways(everything)):
                 rows = list(batch.columns)
-                effects[rows] = head_effects(
+                found = head_effects(
                     self._frozen, self._prefixes, batch.variants, at[rows], batch.strategy
                 )
+                effects[rows], losses[rows] = found.effects, found.losses
                 bar.advance(len(rows))
         if not bool(torch.isfinite(effects).all()):
             raise ActivationError(
                 "The model gave NaN or infinite gradients. Try dtype='float32' or 'bfloat16' "
                 "instead of float16."
             )
-        return effects
+        return HeadEffects(effects, losses)
 
     def generate(
         self,
@@ -277,8 +289,23 @@ class TransformersEngine:
         return self._encoder.truncate(text, max_tokens)
 
     def forget_prefixes(self) -> None:
-        """Frees the keys and values that `mask_losses` keeps."""
+        """Frees the keys and values that are kept from one call to the next."""
         self._prefixes.clear()
+        self._frozen.beginnings.clear()
+
+    def _last_token_requests(self, conversations: Sequence[Conversation]) -> list[Request]:
+        known: dict[int, list[int]] = {}
+        requests = []
+        for conversation in conversations:
+            like: list[int] = []
+            if conversation.like is not None:
+                # All of a call usually name the same one.
+                name = id(conversation.like)
+                if name not in known:
+                    known[name] = self._encoder.encode(conversation.like)
+                like = known[name]
+            requests.append(Request.last_token(self._encoder.encode(conversation), like))
+        return requests
 
     def _ways(self, everything: Sequence[Variants]) -> list[Strategy]:
         return [self._strategies.choose(len(one.ids) + len(one.target)) for one in everything]

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from headwise.engines.transformers.batching import Batch, Request, pack, sharing_groups
+from headwise.engines.transformers.batching import (
+    Batch,
+    Request,
+    SharingGroup,
+    pack,
+    sharing_groups,
+)
+from headwise.engines.transformers.grouped_attention import grouped_sdpa
 from headwise.engines.transformers.hooks import (
     HeadReader,
     PreHook,
@@ -19,6 +26,7 @@ from headwise.engines.transformers.hooks import (
     installed,
     steering_hooks,
 )
+from headwise.engines.transformers.kept_beginnings import KeptBeginnings, beginning_of
 from headwise.engines.transformers.locate import LocatedLayer
 from headwise.engines.transformers.prefixes import PrefixStates, run_prefix
 from headwise.errors import EngineError
@@ -36,6 +44,7 @@ class FrozenModel:
         token_budget: Padded tokens a batch may have.
         pad_id: What padding is filled with.
         shares_prefixes: Whether keys and values of a prefix can serve several rows.
+        beginnings: What conversations of one template begin with.
     """
 
     model: PreTrainedModel
@@ -43,6 +52,7 @@ class FrozenModel:
     token_budget: int
     pad_id: int
     shares_prefixes: bool
+    beginnings: KeptBeginnings
 
     @property
     def output_embedding(self) -> nn.Module:
@@ -72,11 +82,19 @@ def _planned(
     groups = sharing_groups(requests, share=frozen.shares_prefixes)
     with progress_bar(description, len(requests), enabled=progress) as bar:
         for group in groups:
-            prefix = run_prefix(frozen.model, group.prefix) if group.prefix else None
-            batches = pack(requests, group, token_budget=frozen.token_budget, pad_id=frozen.pad_id)
+            kept = beginning_of(requests, group) if frozen.shares_prefixes else ()
+            shared = replace(group, prefix=kept) if kept else group
+            prefix = _states(frozen, shared, is_kept=bool(kept))
+            batches = pack(requests, shared, token_budget=frozen.token_budget, pad_id=frozen.pad_id)
             for batch in batches:
                 yield _Planned(batch, prefix)
                 bar.advance(len(batch.rows))
+
+
+def _states(frozen: FrozenModel, group: SharingGroup, *, is_kept: bool) -> PrefixStates | None:
+    if is_kept:
+        return frozen.beginnings.states(group.prefix)
+    return run_prefix(frozen.model, group.prefix) if group.prefix else None
 
 
 @torch.no_grad()
@@ -102,7 +120,8 @@ def read_heads(
     results = [torch.empty(len(requests), e.n_heads, e.head_dim) for e in located]
     for planned in _planned(frozen, requests, progress, "Reading heads"):
         reader = HeadReader(located)
-        with installed(reader.hooks(planned.batch.spots)), suppress(StopForward):
+        hooks = reader.hooks(planned.batch.spots)
+        with grouped_sdpa(frozen.model), installed(hooks), suppress(StopForward):
             frozen.model.base_model(**_inputs(frozen, planned))
         rows = torch.tensor(planned.batch.rows)
         for result, part in zip(results, reader.collect(), strict=True):
@@ -140,7 +159,7 @@ def logprobs_at_spots(
         if steering is not None and len(steering.heads):
             where = _steered_positions(requests, batch, steering)
             hooks.update(steering_hooks(steering, frozen.located, where))
-        with installed(hooks):
+        with grouped_sdpa(frozen.model), installed(hooks):
             logits: Tensor = frozen.model(**_inputs(frozen, planned)).logits[0].float()
         normaliser = logits.logsumexp(dim=-1)
         spot = 0

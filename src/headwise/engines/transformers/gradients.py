@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from headwise.engines.base import HeadEffects
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
@@ -58,7 +59,7 @@ def head_effects(
     batch: Sequence[Variants],
     strengths: Tensor,
     strategy: Strategy,
-) -> Tensor:
+) -> HeadEffects:
     """The derivative of each prompt's loss by how far each head is replaced.
 
     Args:
@@ -69,7 +70,7 @@ def head_effects(
         strategy: How the prompts run: together where it is one of the first two.
 
     Returns:
-        `(len(batch), H)` float32 CPU.
+        The derivatives and the losses, on the CPU.
     """
     together = strategy in ("grouped", "parallel") and all(len(one.ids) > 1 for one in batch)
     if len(batch) > 1 and not together:
@@ -77,7 +78,9 @@ def head_effects(
             head_effects(frozen, store, [one], row[None], strategy)
             for one, row in zip(batch, strengths, strict=True)
         ]
-        return torch.cat(parts)
+        return HeadEffects(
+            torch.cat([part.effects for part in parts]), torch.cat([part.losses for part in parts])
+        )
     sizes = [entry.n_heads for entry in frozen.located]
     dials = [
         _Dial(entry, vectors, part.detach().clone().requires_grad_())
@@ -96,11 +99,11 @@ def head_effects(
     ):
         logits: Tensor = frozen.model(**inputs).logits[:, -last:]
         rows = zip(batch, logits[:, None], strict=True)
-        loss = torch.stack([one.losses(row, tokens).sum() for one, row in rows]).sum()
+        losses = torch.cat([one.losses(row, tokens) for one, row in rows])
         found = torch.autograd.grad(
-            loss, [dial.strengths for dial in dials], materialize_grads=True
+            losses.sum(), [dial.strengths for dial in dials], materialize_grads=True
         )
-    return torch.cat(found, dim=1)
+    return HeadEffects(torch.cat(found, dim=1).cpu(), losses.detach().cpu())
 
 
 def _inputs(

@@ -12,9 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 _NAME = "headwise_grouped"
+_OWN_MASKS = "headwise_sdpa"
 # What some architectures add to attention, and this one does not have.
 _UNSUPPORTED = ("s_aux", "softcap", "position_bias")
 
@@ -36,12 +39,63 @@ def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
         yield
         return
     AttentionInterface.register(_NAME, masked_attention)
+    with _implementation(config, _NAME):
+        yield
+
+
+@contextmanager
+def grouped_sdpa(model: PreTrainedModel) -> Iterator[None]:
+    """Has a model that attends by torch's kernel do so without copies, while the block runs.
+
+    Masks stay those that the model makes itself. Where it attends otherwise, or where the device's
+    kernel knows no groups beside a mask, nothing changes.
+
+    Args:
+        model: The model.
+
+    Yields:
+        Nothing.
+    """
+    config = model.config.get_text_config(decoder=True)
+    usual = config._attn_implementation == "sdpa" and model.device.type == "cpu"
+    # Older architectures choose their code by this name themselves, and know no other.
+    by_interface = bool(getattr(model, "_supports_attention_backend", False))
+    if not usual or not by_interface or config.sub_configs:
+        yield
+        return
+    AttentionInterface.register(_OWN_MASKS, _sdpa_attention)
+    AttentionMaskInterface.register(_OWN_MASKS, sdpa_mask)
+    with _implementation(config, _OWN_MASKS):
+        yield
+
+
+@contextmanager
+def _implementation(config: Any, name: str) -> Iterator[None]:
     own = config._attn_implementation
-    config._attn_implementation = _NAME
+    config._attn_implementation = name
     try:
         yield
     finally:
         config._attn_implementation = own
+
+
+def _sdpa_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    shared = query.shape[1] != key.shape[1]
+    if attention_mask is None or not shared or others.get("position_bias") is not None:
+        output: tuple[Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **others
+        )
+        return output
+    attended = _grouped(query, key, value, attention_mask, scaling)
+    return attended.transpose(1, 2).contiguous(), None
 
 
 def masked_attention(
