@@ -29,7 +29,7 @@ What headwise costs, against two measures:
   over heads.
 - **the floor**: plain forward passes of the same tokens, with nothing read and nothing steered.
 
-Everything is measured in one run of one command. Contenders take turns within each repeat, after a
+A ratio is of one run of one command. Contenders take turns within each repeat, after a
 warm-up, with the garbage collector off; a ratio is taken within a repeat, and its median and spread
 over repeats are what counts. Absolute seconds are this machine's.
 
@@ -47,18 +47,18 @@ On a machine with a GPU the same command adds a Llama of 7B shape with random we
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Renders a JSON report as a page of the docs."""
+    """Renders JSON reports as a page of the docs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("report", type=Path, help="what benchmarks.speed wrote")
+    parser.add_argument("reports", type=Path, nargs="+", help="what benchmarks.speed wrote")
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args(arguments)
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(render_page(SpeedReport.read(given.report)), encoding="utf-8")
+    given.output.write_text(render_page(*map(SpeedReport.read, given.reports)), encoding="utf-8")
 
 
-def render_page(report: SpeedReport) -> str:
-    """The page of the docs: how it was measured, and what was found."""
-    return _PAGE + "\n".join(_body(report))
+def render_page(*reports: SpeedReport) -> str:
+    """The page of the docs: how it was measured, and what each run found."""
+    return _PAGE + "\n".join(line for report in reports for line in _body(report))
 
 
 def render(report: SpeedReport) -> str:

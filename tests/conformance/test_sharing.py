@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from headwise.engines.transformers import TransformersEngine
 from headwise.prompts.conversation import Conversation
 
 from .reference import steering_edits
@@ -81,3 +82,20 @@ def test_capture_one_by_one_of_conversations_of_a_template(subject: Subject) -> 
     engine = subject.with_budget(4096).engine
     for _ in range(2):
         assert_same_activations(alone(engine, everyone), expected, 1e-4)
+
+
+def test_what_is_kept_does_not_outlive_the_weights(llama: Subject) -> None:
+    like = Conversation.user("such a text", system=DIALOGUE)
+    one = replace(SHARING[0], like=like)
+    vectors, masks = llama.vectors_of(SHARING[1]), llama.masks(3)
+    model = llama.family.build()
+    engine = TransformersEngine(model, llama.tokenizer)
+    before = engine.capture([one]), engine.mask_losses([one], ["Yes"], vectors, masks)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(1.5)
+    fresh = TransformersEngine(model, llama.tokenizer)
+    after = engine.capture([one]), engine.mask_losses([one], ["Yes"], vectors, masks)
+    assert_same_activations(after[0], fresh.capture([one]), 0)
+    assert torch.equal(after[1], fresh.mask_losses([one], ["Yes"], vectors, masks))
+    assert not torch.equal(after[0].layer(0), before[0].layer(0))
+    assert not torch.equal(after[1], before[1])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from planted_engine import PLANTED, GradientPlantedEngine, task
 
+from headwise import TransformersEngine, from_pretrained
 from headwise.errors import InputError
+from headwise.examples import Example
 from headwise.methods.activation_reward import ActivationRewardModel
 from headwise.methods.task_vectors import TaskVectors
 from headwise.selection.attribution import Attribution
 from headwise.selection.descent import MaskDescent
 from headwise.selection.named import SelectorName, head_search, named_search, with_epochs
 from headwise.selection.reinforce import Reinforce
+from headwise.selection.search import SearchResult
 from headwise.selection.warm_start import AttributionThenReinforce
 
 ENGINE: Any = GradientPlantedEngine()
@@ -36,6 +41,37 @@ def test_a_named_search_has_the_seed_that_is_given(name: SelectorName) -> None:
 def test_a_search_that_is_given_is_taken_as_it_is() -> None:
     given = Reinforce(epochs=5, seed=2)
     assert head_search(given, ENGINE, 7) is given
+
+
+class OwnSearch:
+    """A user's own head search, which no library knows how to write down."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return "OwnSearch()"
+
+    def search(self, *args: Any, **options: Any) -> SearchResult:
+        return Attribution().search(*args, **options)
+
+
+def test_what_was_used_is_remembered_whatever_it_is(
+    tiny_engine: TransformersEngine, tmp_path: Path
+) -> None:
+    examples = [Example(f"the cat {number}", f"dog {number}") for number in range(6)]
+    for selector, expected in (
+        ("attribution", "attribution"),
+        (MaskDescent(epochs=2), {"class": "MaskDescent", "epochs": 2}),
+        (OwnSearch(), "OwnSearch()"),
+    ):
+        method = TaskVectors(selector=selector, n_prompts=4)
+        method.fit(tiny_engine, examples).save_pretrained(tmp_path / "saved")
+        told = from_pretrained(tmp_path / "saved", engine=tiny_engine).parameters["selector"]
+        if isinstance(expected, dict):
+            assert expected.items() <= told.items()
+        else:
+            assert told == expected
 
 
 def test_auto_needs_no_gradients_where_there_are_none() -> None:

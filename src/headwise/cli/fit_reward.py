@@ -114,7 +114,7 @@ def fit_reward(
         "max_text_tokens": max_text_tokens,
     }
     check_folder(out)
-    search = chosen_selector(selector, paper=paper, epochs=epochs, seed=seed)
+    search = chosen_selector(selector, "reinforce", paper=paper, epochs=epochs, seed=seed)
     method = _method(criterion, form, paper, search, seed, given)
     support = _read(prefs, prompt, chosen, rejected, pairs, seed, skip_bad=skip_bad)
     engine = load_engine(ModelChoice(model, revision, dtype, device), quiet=quiet)

@@ -120,7 +120,7 @@ def fit_task(
         "max_text_tokens": max_text_tokens,
     }
     check_folder(out)
-    search = chosen_selector(selector, paper=paper, epochs=epochs, seed=seed)
+    search = chosen_selector(selector, "auto", paper=paper, epochs=epochs, seed=seed)
     method = _method(paper, search, target_tokens, seed, given)
     support = _read(shots, text, label, examples, seed, skip_bad=skip_bad)
     engine = load_engine(ModelChoice(model, revision, dtype, device), quiet=quiet)

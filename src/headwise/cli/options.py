@@ -104,8 +104,8 @@ SelectorOption = Annotated[
     | None,
     typer.Option(
         help="How heads to steer are chosen: by gradients (descent, attribution), by trying random "
-        "masks (reinforce, variance-reduced), by both, or auto: descent where the model gives "
-        "gradients."
+        "masks (reinforce, variance-reduced), or by both; auto is descent where the model gives "
+        "gradients. Task vectors: auto; reward models: reinforce."
     ),
 ]
 EpochsOption = Annotated[

@@ -9,12 +9,18 @@ if TYPE_CHECKING:
 
 
 def chosen_selector(
-    name: SelectorName | None, *, paper: bool, epochs: int | None, seed: int
+    name: SelectorName | None,
+    usual: SelectorName,
+    *,
+    paper: bool,
+    epochs: int | None,
+    seed: int,
 ) -> Selector:
     """The selector that options ask for.
 
     Args:
         name: `--selector`.
+        usual: The method's own where no option asks for another.
         paper: `--paper`; without a name, its selector is the published search.
         epochs: `--epochs`.
         seed: `--seed`.
@@ -32,6 +38,6 @@ def chosen_selector(
         search = Reinforce.paper(seed=seed)
         return search if epochs is None else with_epochs(search, epochs)
     if epochs is None:
-        return name or "auto"
+        return name or usual
     # Every model that the command line runs gives gradients.
-    return with_epochs(named_search(name or "auto", seed, gradients=True), epochs)
+    return with_epochs(named_search(name or usual, seed, gradients=True), epochs)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from headwise.engines.base import Engine
 from headwise.errors import InputError
@@ -18,7 +18,12 @@ from headwise.methods.reward_model import RewardModel
 from headwise.methods.reward_support import JudgedSupport, ranked_support, scalar_support
 from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.reward import Form, RewardPrompt
-from headwise.selection.named import Selector, check_selector, head_search
+from headwise.selection.named import (
+    Selector,
+    check_selector,
+    head_search,
+    selector_settings,
+)
 from headwise.selection.reinforce import Reinforce
 
 Readout = Literal["auto", "steered", "sparse"]
@@ -67,7 +72,7 @@ class ActivationRewardModel:
     shots_per_prompt: int = 4
     n_prompts: int = 40
     n_heads: int | Literal["auto"] = 20
-    selector: Selector = "auto"
+    selector: Selector = "reinforce"
     among_answers: bool = True
     pairs_together: bool = True
     system: str | None = None
@@ -143,7 +148,7 @@ class ActivationRewardModel:
             sparse=chosen.sparse,
             steering=chosen.steering,
             weights=chosen.weights,
-            parameters=asdict(self),
+            parameters=self._settings(),
             statistics={
                 "n_pairs": len(pairs),
                 "n_judgements": len(preferences) - len(pairs),
@@ -155,6 +160,11 @@ class ActivationRewardModel:
             fingerprint=engine.fingerprint,
             layout=engine.layout,
         )
+
+    def _settings(self) -> dict[str, Any]:
+        # The selector may be anybody's object, so asdict must not look into it.
+        named = asdict(replace(self, selector="auto"))
+        return {**named, "selector": selector_settings(self.selector)}
 
     def _steered_fitting(
         self,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 from headwise.engines.base import Engine
 from headwise.errors import InputError
@@ -15,7 +15,12 @@ from headwise.methods.task_extraction import check_task_examples, draw_prompts, 
 from headwise.methods.task_vector import TaskVector
 from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.in_context import InContextPrompt, Style
-from headwise.selection.named import Selector, check_selector, head_search
+from headwise.selection.named import (
+    Selector,
+    check_selector,
+    head_search,
+    selector_settings,
+)
 from headwise.selection.reinforce import Reinforce
 from headwise.selection.search import SearchTask, hold_out
 
@@ -155,7 +160,7 @@ class TaskVectors:
             max_text_tokens=self.max_text_tokens,
             steering=Steering.from_vectors(found.heads, vectors, positions=self.positions),
             zero_shot=zero_shot,
-            parameters=asdict(self),
+            parameters=self._settings(),
             statistics={
                 "n_examples": len(support),
                 "n_training": len(training),
@@ -173,6 +178,11 @@ class TaskVectors:
             fingerprint=engine.fingerprint,
             layout=engine.layout,
         )
+
+    def _settings(self) -> dict[str, Any]:
+        # The selector may be anybody's object, so asdict must not look into it.
+        named = asdict(replace(self, selector="auto"))
+        return {**named, "selector": selector_settings(self.selector)}
 
     def _sources(self, support: Sequence[Example], training: Sequence[int]) -> Sequence[Example]:
         """The examples that the means are taken over."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal, TypeAlias, get_args
+from dataclasses import asdict, is_dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 from headwise.engines.base import Engine, GradientEngine
 from headwise.errors import InputError
@@ -35,6 +35,22 @@ def check_selector(selector: Selector) -> None:
             f"selector is a head search, such as Reinforce(epochs=200), or one of "
             f"{', '.join(map(repr, known))}; got {selector!r}."
         )
+
+
+def selector_settings(selector: Selector) -> dict[str, Any] | str:
+    """What an artifact remembers of a selector.
+
+    Args:
+        selector: A head search, or the name of one.
+
+    Returns:
+        Its name; its class and settings where it has settings; else how it shows itself.
+    """
+    if isinstance(selector, str):
+        return selector
+    if is_dataclass(selector) and not isinstance(selector, type):
+        return {"class": type(selector).__name__, **asdict(selector)}
+    return repr(selector)
 
 
 def head_search(selector: Selector, engine: Engine, seed: int) -> HeadSearch:

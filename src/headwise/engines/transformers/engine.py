@@ -113,6 +113,7 @@ class TransformersEngine:
         on_cpu = model.device.type == "cpu"
         self._prefixes = PrefixStore(run, prefix_bytes, 0 if on_cpu else spilled_prefix_bytes)
         self._strategies = StrategyChooser(self._frozen)
+        self._weights_state = _state_of(model)
 
     def __repr__(self) -> str:
         return (
@@ -146,6 +147,7 @@ class TransformersEngine:
         if not requests:
             empty = tuple(torch.empty(0, e.n_heads, e.head_dim) for e in layout.layers)
             return HeadActivations(layout, empty)
+        self._forget_if_trained()
         with evaluation_mode(self.model):
             values = read_heads(self._frozen, requests, layers, progress=progress)
         activations = HeadActivations(layout, tuple(values))
@@ -203,6 +205,7 @@ class TransformersEngine:
         losses = torch.empty(len(masks), len(conversations))
         if not len(masks):
             return losses
+        self._forget_if_trained()
         with (
             evaluation_mode(self.model),
             progress_bar("Steering variants", len(targets), enabled=progress) as bar,
@@ -234,6 +237,7 @@ class TransformersEngine:
             self._variants(conversation, target, vectors, nothing, target_tokens, among)
             for conversation, target in zip(conversations, targets, strict=True)
         ]
+        self._forget_if_trained()
         effects, losses = torch.empty(n, n_heads), torch.empty(n)
         with (
             evaluation_mode(self.model),
@@ -293,6 +297,13 @@ class TransformersEngine:
         self._prefixes.clear()
         self._frozen.beginnings.clear()
 
+    def _forget_if_trained(self) -> None:
+        """Keys and values that are kept do not outlive the weights that made them."""
+        state = _state_of(self.model)
+        if state != self._weights_state:
+            self.forget_prefixes()
+            self._weights_state = state
+
     def _last_token_requests(self, conversations: Sequence[Conversation]) -> list[Request]:
         known: dict[int, list[int]] = {}
         requests = []
@@ -323,3 +334,11 @@ class TransformersEngine:
         wanted = self._encoder.encode_target(conversation, target)[:target_tokens]
         rivals = () if among is None else competing_tokens(self._encoder, conversation, among)
         return Variants(ids, wanted, vectors, masks, rivals)
+
+
+def _state_of(model: PreTrainedModel) -> tuple[int, int]:
+    """Changes with every parameter that is added, replaced or written to."""
+    parameters = list(model.parameters())
+    # torch counts writes; for tensors of inference mode it does not.
+    writes = sum(0 if one.is_inference() else one._version for one in parameters)
+    return hash(tuple(map(id, parameters))), writes
