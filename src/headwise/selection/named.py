@@ -48,9 +48,8 @@ def selector_settings(selector: Selector) -> dict[str, Any] | str:
     """
     if isinstance(selector, str):
         return selector
-    if is_dataclass(selector) and not isinstance(selector, type):
-        return {"class": type(selector).__name__, **asdict(selector)}
-    return repr(selector)
+    given: Any = selector
+    return {"class": type(given).__name__, **asdict(given)} if is_dataclass(given) else repr(given)
 
 
 def head_search(selector: Selector, engine: Engine, seed: int) -> HeadSearch:
