@@ -48,8 +48,10 @@ def selector_settings(selector: Selector) -> dict[str, Any] | str:
     """
     if isinstance(selector, str):
         return selector
-    given: Any = selector
-    return {"class": type(given).__name__, **asdict(given)} if is_dataclass(given) else repr(given)
+    if not is_dataclass(selector):
+        return repr(selector)
+    settings: Any = selector
+    return {"class": type(selector).__name__, **asdict(settings)}
 
 
 def head_search(selector: Selector, engine: Engine, seed: int) -> HeadSearch:
