@@ -13,7 +13,7 @@ from headwise.scenes.vocabulary import PROTOTYPES, RGB, Color
 Lab = tuple[float, float, float]
 """CIELAB lightness (0 to 100), green to red, blue to yellow, under illuminant D65."""
 
-_JITTER = 12
+_JITTER = 9
 # Twice as near to its own name as to any other, so that nobody would call it by the other.
 _CLEARLY = 0.5
 _WHITE = (0.95047, 1.0, 1.08883)

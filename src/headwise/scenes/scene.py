@@ -21,7 +21,7 @@ from headwise.scenes.vocabulary import (
 )
 
 SMALLEST, LARGEST = 64, 512
-LEAST_CONTRAST = 24.0
+LEAST_CONTRAST = 26.0
 """The least distance in CIELAB of an object to what it stands on."""
 MOST_OVERLAP = 0.05
 """The most of an object, with its label, that another may cover."""
