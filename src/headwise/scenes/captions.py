@@ -46,9 +46,9 @@ def caption(scene: Scene, rng: np.random.Generator, detail: Detail = "short") ->
 
 
 def _related(scene: Scene, rng: np.random.Generator) -> str:
-    """Two objects by their relation, if these are all and they have a clear one."""
+    """Two objects by their relation, if there are two that differ and it is clear."""
     links = linking_relations(scene)
-    if len(scene.objects) != 2 or not links:
+    if len(scene.objects) != 2 or not links or _name(scene, 0) == _name(scene, 1):
         return _list(scene, rng)
     link = links[0] if coin(rng) else links[0].reversed()
     subject, anchor = (with_article(_name(scene, n)) for n in (link.subject, link.anchor))

@@ -43,13 +43,17 @@ def draw_claim(
         rng: Where chance comes from.
 
     Returns:
-        The claim, whose value another of the objects has; None if all of several are alike.
+        The claim, whose value another of the objects has; None if all of several are alike, or a
+        single one can't have another value.
     """
     things = [scene.objects[number] for number in numbers]
     owned = [str(getattr(thing, attribute)) for thing in things]
     holds = coin(rng)
     if len(things) == 1:
-        value = owned[0] if holds else pick(rng, _others(things[0], attribute))
+        others = _others(things[0], attribute)
+        if not others:
+            return None
+        value = owned[0] if holds else pick(rng, others)
         return Claim(0, spoken(attribute, value), holds)
     distinct = sorted(set(owned))
     if len(distinct) == 1:

@@ -24,11 +24,13 @@ class Conflict:
         number: The object's number.
         attribute: What it is about.
         suggested: The value that is written under the object, or usual for its shape.
+        is_written: Whether it is written.
     """
 
     number: int
     attribute: Attribute
     suggested: str
+    is_written: bool
 
 
 def conflicts(scene: Scene) -> tuple[Conflict, ...]:
@@ -42,18 +44,21 @@ def conflicts(scene: Scene) -> tuple[Conflict, ...]:
     """
     found = []
     for number, thing in enumerate(scene.objects):
-        written = thing.label or ""
-        color = COLOR_LABELS.get(written) or USUAL_COLORS.get(thing.shape, thing.color)
+        label = thing.label or ""
+        is_written = label in COLOR_LABELS
+        color = COLOR_LABELS[label] if is_written else USUAL_COLORS.get(thing.shape, thing.color)
         if color != thing.color:
-            found.append(Conflict(number, "color", color))
-        shape = SHAPE_LABELS.get(written, thing.shape)
+            found.append(Conflict(number, "color", color, is_written))
+        shape = SHAPE_LABELS.get(label, thing.shape)
         if shape != thing.shape:
-            found.append(Conflict(number, "shape", shape))
+            found.append(Conflict(number, "shape", shape, is_written=True))
     return tuple(found)
 
 
 def ask(scene: Scene, rng: np.random.Generator) -> Iterator[SceneQuestion]:
-    """An open and a yes/no question for each conflict.
+    """An open question for each conflict, and a yes/no question for what is written.
+
+    "Is the heart red?" would always be answered No here, so what is usual is not asked that way.
 
     Args:
         scene: The scene.
@@ -63,7 +68,7 @@ def ask(scene: Scene, rng: np.random.Generator) -> Iterator[SceneQuestion]:
         The questions.
     """
     for conflict in conflicts(scene):
-        for ask_about in (_open, _closed):
+        for ask_about in (_open, _closed) if conflict.is_written else (_open,):
             referent = refer(scene, conflict.number, rng, hidden={conflict.attribute})
             if referent is not None:
                 yield ask_about(scene, conflict, referent, rng)

@@ -69,7 +69,8 @@ def _whether(scene: Scene, description: Description, rng: np.random.Generator) -
 
 
 def _other_number(number: int, rng: np.random.Generator) -> int:
-    return pick(rng, [n for n in (number - 1, number + 1) if 1 <= n <= MOST_OBJECTS])
+    # Any other, and not one nearby: then no number is asked for more often than it is there.
+    return pick(rng, [other for other in range(1, MOST_OBJECTS + 1) if other != number])
 
 
 def _some_kind(scene: Scene, rng: np.random.Generator) -> Description:
