@@ -16,6 +16,7 @@ STAGES = (
     "progress",
     "examples",
     "data",
+    "scenes",
     "readers",
     "prompts",
     "heads",
@@ -74,6 +75,16 @@ def test_a_module_has_a_stage_and_imports_no_later_one(path: Path) -> None:
         pytest.skip("not of any stage")
     assert stage_of(path) in STAGES
     assert later_stages(ast.parse(path.read_text("utf-8")), path) == set()
+
+
+def test_scenes_stand_on_their_own() -> None:
+    for path in (PACKAGE / "scenes").rglob("*.py"):
+        used = {
+            name.split(".")[1]
+            for name in imported(ast.parse(path.read_text("utf-8")), path)
+            if name.startswith("headwise.")
+        }
+        assert used <= {"errors", "examples", "scenes"}, path
 
 
 @pytest.mark.parametrize(
