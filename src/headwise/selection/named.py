@@ -37,7 +37,7 @@ def check_selector(selector: Selector) -> None:
         )
 
 
-def selector_settings(selector: Selector) -> dict[str, Any] | str:
+def selector_settings(selector: object) -> dict[str, Any] | str:
     """What an artifact remembers of a selector.
 
     Args:
@@ -48,10 +48,9 @@ def selector_settings(selector: Selector) -> dict[str, Any] | str:
     """
     if isinstance(selector, str):
         return selector
-    if not is_dataclass(selector):
-        return repr(selector)
-    settings: Any = selector
-    return {"class": type(selector).__name__, **asdict(settings)}
+    if is_dataclass(selector) and not isinstance(selector, type):
+        return {"class": type(selector).__name__, **asdict(selector)}
+    return repr(selector)
 
 
 def head_search(selector: Selector, engine: Engine, seed: int) -> HeadSearch:
