@@ -16,7 +16,6 @@ from headwise.selection.search import (
     BestSoFar,
     SearchResult,
     SearchTask,
-    losses_of,
     shuffled_passes,
 )
 
@@ -93,11 +92,10 @@ class MaskDescent:
                 epoch_losses.append(self._step(engine, batch, logits, optimizer, generator))
                 expected = float(torch.sigmoid(logits.detach()).sum())
                 bar.advance(note=f"loss {epoch_losses[-1]:.3f}, {expected:.0f} heads")
-                if self.patience is not None and (epoch + 1) % self.check_every == 0:
-                    loss = losses_of(engine, held_out, (logits.detach() > 0)[None]).mean()
-                    best.look(epoch, float(loss), logits.detach())
-                    if epoch - best.epoch >= self.patience:
-                        break
+                if self.patience is None or (epoch + 1) % self.check_every:
+                    continue
+                if best.has_waited(engine, held_out, epoch, logits.detach(), self.patience):
+                    break
         learnt = logits.detach() if best.logits is None else best.logits
         risen = max(1, int((learnt > self.initial_logit).sum()))
         sizes = self.sizes or growing_sizes(risen)

@@ -143,11 +143,10 @@ class Reinforce:
                 epoch_losses.append(float(losses.mean()))
                 expected = float(torch.sigmoid(logits.detach()).sum())
                 bar.advance(note=f"loss {epoch_losses[-1]:.3f}, {expected:.0f} heads")
-                if self.patience is not None and (epoch + 1) % self.check_every == 0:
-                    loss = losses_of(engine, held_out, (logits.detach() > 0)[None]).mean()
-                    best.look(epoch, float(loss), logits.detach())
-                    if epoch - best.epoch >= self.patience:
-                        break
+                if self.patience is None or (epoch + 1) % self.check_every:
+                    continue
+                if best.has_waited(engine, held_out, epoch, logits.detach(), self.patience):
+                    break
         learnt = logits.detach() if best.logits is None else best.logits
         return self._finish(engine, held_out, learnt, generator, epoch_losses)
 

@@ -224,3 +224,22 @@ class BestSoFar:
         """
         if loss < self.loss:
             self.logits, self.loss, self.epoch = logits.clone(), loss, epoch
+
+    def has_waited(
+        self, engine: Engine, held_out: SearchTask, epoch: int, logits: Tensor, patience: int
+    ) -> bool:
+        """Looks at the held-out loss of the likely heads (probability above a half).
+
+        Args:
+            engine: The frozen model.
+            held_out: The prompts.
+            epoch: The number of the epoch.
+            logits: `(H,)` float, what is learnt by then.
+            patience: Epochs without a lower loss after which it is enough.
+
+        Returns:
+            Whether it is enough.
+        """
+        loss = losses_of(engine, held_out, (logits > 0)[None]).mean()
+        self.look(epoch, float(loss), logits)
+        return epoch - self.epoch >= patience

@@ -305,16 +305,15 @@ class TransformersEngine:
             self._weights_state = state
 
     def _last_token_requests(self, conversations: Sequence[Conversation]) -> list[Request]:
-        known: dict[int, list[int]] = {}
+        templates: dict[Conversation, list[int]] = {}
         requests = []
         for conversation in conversations:
             like: list[int] = []
             if conversation.like is not None:
-                # All of a call usually name the same one.
-                name = id(conversation.like)
-                if name not in known:
-                    known[name] = self._encoder.encode(conversation.like)
-                like = known[name]
+                # All of a call usually name equal ones, which need be put to tokens once.
+                if conversation.like not in templates:
+                    templates[conversation.like] = self._encoder.encode(conversation.like)
+                like = templates[conversation.like]
             requests.append(Request.last_token(self._encoder.encode(conversation), like))
         return requests
 
