@@ -133,7 +133,8 @@ def _judged(
         f"{len(work.ids)} responses to one prompt, judged",
         f"A prompt of {sizes.reward_prompt} tokens, responses of {sizes.response_tokens}; with the "
         f"question about each {len(work.ids[0])} tokens, of which {_common(work.ids)} are shared. "
-        "Steered log-odds of Yes against No.",
+        "Steered log-odds of Yes against No. Shared tokens counted once, sharing can give "
+        f"{_most_by_sharing(subject, work.ids, _common(work.ids), 1):.2f}x at most.",
         work.contenders(),
         (
             Comparison("headwise, together", "headwise, apart", "speedup", 4.0),
@@ -164,6 +165,8 @@ def _likelihoods(subject: Subject, prompt: str, responses: Sequence[str]) -> Cas
 
     n_prompt = len(subject.encoder.encode(conversation))
     lengths = [len(subject.encoder.encode_target(conversation, one)) for one in candidates]
+    sequences = [[0] * (n_prompt + length - 1) for length in lengths]
+    most = _most_by_sharing(subject, sequences, n_prompt - 1, max(lengths))
     contenders = (
         Contender(
             "headwise, together",
@@ -177,7 +180,8 @@ def _likelihoods(subject: Subject, prompt: str, responses: Sequence[str]) -> Cas
         "reward-likelihood",
         f"{len(candidates)} responses to one prompt, their own likelihood",
         f"A prompt of {n_prompt} tokens, responses of {min(lengths)} to {max(lengths)}; the "
-        "log-probability of every response token.",
+        "log-probability of every response token. Shared tokens counted once and the vocabulary "
+        f"for every response token both times, sharing can give {most:.2f}x at most.",
         contenders,
         (Comparison("headwise, together", "headwise, apart", "speedup", 4.0),),
         checks,
@@ -187,6 +191,19 @@ def _likelihoods(subject: Subject, prompt: str, responses: Sequence[str]) -> Cas
 def _common(rows: Sequence[Sequence[int]]) -> int:
     columns = zip(*rows, strict=False)
     return next((n for n, column in enumerate(columns) if len(set(column)) > 1), len(rows[0]))
+
+
+def _most_by_sharing(
+    subject: Subject, rows: Sequence[Sequence[int]], n_shared: int, n_logits: int
+) -> float:
+    """How many times fewer multiplications sharing needs, attention's own left out."""
+    model = subject.model
+    vocabulary = sum(p.numel() for p in model.get_input_embeddings().parameters())
+    matrices = [p.numel() for p in model.base_model.parameters() if p.dim() == 2]
+    layers, logits = sum(matrices) - vocabulary, len(rows) * n_logits * vocabulary
+    apart = sum(len(row) for row in rows)
+    together = n_shared + apart - n_shared * len(rows)
+    return (apart * layers + logits) / (together * layers + logits)
 
 
 def _counter(subject: Subject, before: str = "") -> Callable[[str], int]:
