@@ -6,13 +6,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from headwise.content import Content, Image, as_content, as_images, content_key, with_images
+from headwise.content.messages import parse_messages
+from headwise.content.turns import Message
 from headwise.errors import InputError
 
-ChatMessages = Sequence[Mapping[str, object]]
+ChatMessages = Sequence[Mapping[str, object] | Message]
 """Chat messages in the Hugging Face / OpenAI form: `[{"role": ..., "content": ...}, ...]`."""
 
 Prompt = str | ChatMessages
 """A prompt as users have it: a string, or chat messages up to and including the user's turn."""
+
+Response = Content
+"""A response as users have it: text, or a tuple of texts and Images in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +26,37 @@ class Example:
     """One example of a task.
 
     Args:
-        text: The input, such as the article to classify.
+        text: The input, such as the article to classify; it may be empty where there are images.
         label: The class name, or the text the model should answer; None where it is to be found.
         fields: Every further column that an instruction template may name, such as
             `{"question": ...}`.
         id: The user's own name of the example.
+        images: What is seen beside the text, in order: pictures, or the frames of a video. Paths,
+            bytes, PIL images and arrays are taken too, and become `Image`s.
 
     Raises:
-        InputError: The text or label is not a string, or the text is empty.
+        InputError: The text or label is not a string, the text is empty and there is no image, or
+            an image is none.
+        MissingExtraError: There are images, and Pillow is not installed.
     """
 
-    text: str
+    text: str = ""
     label: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     id: str | None = None
+    images: tuple[Image, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_text("text", self.text)
+        object.__setattr__(self, "images", as_images(self.images))
+        if not (self.images and self.text == ""):
+            _require_text("text", self.text)
         if self.label is not None:
             _require_text("label", self.label)
+
+    @property
+    def shown(self) -> str:
+        """A short form for messages to the user."""
+        return repr(self.text[:40]) if self.text else f"<{self.images[0].name}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +69,37 @@ class Preference:
         rejected: The worse response.
         split: The part of a benchmark it belongs to.
         id: The user's own name of the pair.
+        images: Pictures of the prompt: for the places of its messages that name none, else before
+            the text of the first user's turn.
 
     Raises:
         InputError: A response is not text, or the prompt is empty.
     """
 
     prompt: Prompt
-    chosen: str
-    rejected: str
+    chosen: Response
+    rejected: Response
     split: str | None = None
     id: str | None = None
+    images: tuple[Image, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "images", as_images(self.images))
         _require_prompt(self.prompt)
         _require_response("chosen", self.chosen)
         _require_response("rejected", self.rejected)
 
     def judgements(self) -> tuple[Judgement, Judgement]:
         """The pair as two judged responses: the chosen one right, the rejected one wrong."""
-        return Judgement(self.prompt, self.chosen, True), Judgement(
-            self.prompt, self.rejected, False
+        return (
+            Judgement(self.prompt, self.chosen, True, images=self.images),
+            Judgement(self.prompt, self.rejected, False, images=self.images),
         )
+
+    @property
+    def shown_prompt(self) -> Prompt:
+        """The prompt with its images in their places; as it was given where it shows none."""
+        return prompt_with_images(self.prompt, self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +111,27 @@ class Judgement:
         completion: The response that is judged.
         label: Whether it meets the criterion; None where that is to be found.
         id: The user's own name of the row.
+        images: Pictures of the prompt; see `Preference`.
 
     Raises:
         InputError: The completion is not text, or the prompt is empty.
     """
 
     prompt: Prompt
-    completion: str
+    completion: Response
     label: bool | None = None
     id: str | None = None
+    images: tuple[Image, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "images", as_images(self.images))
         _require_prompt(self.prompt)
         _require_response("completion", self.completion)
+
+    @property
+    def shown_prompt(self) -> Prompt:
+        """The prompt with its images in their places; as it was given where it shows none."""
+        return prompt_with_images(self.prompt, self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +172,7 @@ def check_preferences(preferences: Sequence[Preference]) -> PreferenceReport:
     Returns:
         The counts.
     """
-    keys = [(prompt_key(p.prompt), p.chosen, p.rejected) for p in preferences]
+    keys = [(prompt_key(p.shown_prompt), p.chosen, p.rejected) for p in preferences]
     counts = Counter(keys)
     contradictions = sum((p, r, c) in counts and c != r for p, c, r in keys)
     return PreferenceReport(
@@ -180,7 +216,33 @@ def prompt_key(prompt: Prompt) -> str:
     """A string that is the same for the same prompt, for grouping and comparing prompts."""
     if isinstance(prompt, str):
         return prompt
-    return "\x1e".join(f"{turn.get('role')}\x1f{turn.get('content')}" for turn in prompt)
+    return "\x1e".join(_turn_key(turn) for turn in prompt)
+
+
+def prompt_with_images(prompt: Prompt, images: Sequence[Image] = ()) -> Prompt:
+    """A prompt with its pictures in their places.
+
+    Args:
+        prompt: A string, or chat messages.
+        images: Pictures for the places of the messages that name none; where there is none, they
+            stand before the text of the first user's turn.
+
+    Returns:
+        Turns, where there is any picture; else the prompt as it is.
+
+    Raises:
+        InputError: The pictures and their places do not match, or a message is malformed.
+    """
+    if isinstance(prompt, str):
+        return (Message("user", with_images(images, prompt)),) if images else prompt
+    plain = all(isinstance(t, Mapping) and isinstance(t.get("content"), str) for t in prompt)
+    return prompt if plain and not images else parse_messages(prompt, images)
+
+
+def _turn_key(turn: Mapping[str, object] | Message) -> str:
+    if isinstance(turn, Message):
+        return f"{turn.role}\x1f{content_key(turn.content)}"
+    return f"{turn.get('role')}\x1f{turn.get('content')}"
 
 
 def group_by_prompt(prompts: Iterable[Prompt]) -> list[list[int]]:
@@ -199,8 +261,12 @@ def _require_text(name: str, value: object) -> None:
 
 
 def _require_response(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise InputError(f"A preference's {name} must be text; got {type(value).__name__}.")
+    if not isinstance(value, str | tuple):
+        raise InputError(
+            f"A preference's {name} must be text, or a tuple of texts and Images; got "
+            f"{type(value).__name__}."
+        )
+    as_content(value)
 
 
 def _require_prompt(prompt: object) -> None:
@@ -214,5 +280,7 @@ def _require_prompt(prompt: object) -> None:
             f"{type(prompt).__name__}."
         )
     for number, turn in enumerate(prompt):
+        if isinstance(turn, Message):
+            continue
         if not isinstance(turn, Mapping) or not {"role", "content"} <= set(turn):
             raise InputError(f"Turn {number} of a chat prompt must have 'role' and 'content'.")

@@ -14,6 +14,7 @@ PACKAGE = Path(headwise.__file__).parent
 STAGES = (
     "errors",
     "progress",
+    "content",
     "examples",
     "data",
     "scenes",

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
 
+from headwise.content import Content, Image, as_content, images_in
+from headwise.content.messages import parse_messages
+from headwise.content.turns import Message, Role
 from headwise.errors import InputError
 
-Role = Literal["system", "user", "assistant"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a chat.
-
-    Args:
-        role: `"system"`, `"user"` or `"assistant"`.
-        content: The text of the turn.
-    """
-
-    role: Role
-    content: str
-
-    def __post_init__(self) -> None:
-        if self.role not in get_args(Role):
-            raise InputError(f"A message's role is one of {get_args(Role)}; got {self.role!r}.")
-        if not isinstance(self.content, str):
-            raise InputError(f"A message's content is text; got {type(self.content).__name__}.")
+__all__ = ["Conversation", "Message", "Role", "parse_messages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +19,8 @@ class Conversation:
 
     Args:
         messages: The turns; the model is to write the next assistant turn. Empty for plain text.
-        text: Plain text to be completed with no chat template; only without messages.
+        text: Plain text to be completed with no chat template, or texts and pictures in their
+            order; only without messages.
         prefill: Text with which the assistant turn has already begun, such as `"Answer:"`.
         like: Another conversation of the same template. What both begin with is what every one of
             the template begins with, so an engine may run it once for many calls.
@@ -46,94 +30,51 @@ class Conversation:
     """
 
     messages: tuple[Message, ...] = ()
-    text: str | None = None
+    text: Content | None = None
     prefill: str = ""
     like: Conversation | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.text is not None):
             raise InputError("A Conversation has either messages or plain text, and not both.")
+        if self.text is not None:
+            object.__setattr__(self, "text", as_content(self.text))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """All its pictures, in the order in which the model sees them."""
+        contents = [m.content for m in self.messages] if self.text is None else [self.text]
+        return tuple(image for content in contents for image in images_in(content))
 
     @classmethod
-    def user(cls, content: str, system: str | None = None, prefill: str = "") -> Conversation:
+    def user(cls, content: Content, system: str | None = None, prefill: str = "") -> Conversation:
         """A chat of one user turn, with an optional system turn before it."""
         turns = [Message("system", system)] if system is not None else []
         return cls((*turns, Message("user", content)), prefill=prefill)
 
     @classmethod
-    def completion(cls, text: str) -> Conversation:
-        """Plain text that the model is to continue, with no chat template."""
+    def completion(cls, text: Content) -> Conversation:
+        """Plain text, perhaps with pictures, that the model continues with no chat template."""
         return cls(text=text)
 
     @classmethod
-    def from_messages(cls, messages: Sequence[Mapping[str, object]]) -> Conversation:
-        """Reads chat messages in the Hugging Face / OpenAI form.
+    def from_messages(
+        cls, messages: Sequence[Mapping[str, object]], images: Sequence[Image] = ()
+    ) -> Conversation:
+        """Reads chat messages in the Hugging Face / OpenAI form; see `parse_messages`.
 
         Args:
-            messages: Mappings with `role` and `content`; content is text, or a list of parts of
-                which each is `{"type": "text", "text": ...}`.
+            messages: The messages.
+            images: Pictures for the places that name none (`{"type": "image"}`), in order.
 
         Returns:
             The conversation.
 
         Raises:
-            InputError: A message lacks a key, has an unknown role, or holds a part that is not
-                text.
+            InputError: A message is malformed; says which one.
         """
-        return cls(parse_messages(messages))
+        return cls(parse_messages(messages, images))
 
     def with_turns(self, *turns: Message) -> Conversation:
         """The same chat with more turns at its end."""
         return replace(self, messages=(*self.messages, *turns))
-
-
-def parse_messages(messages: Sequence[Mapping[str, object]]) -> tuple[Message, ...]:
-    """Reads chat messages in the Hugging Face / OpenAI form.
-
-    Args:
-        messages: Mappings with `role` and `content`, see `Conversation.from_messages`.
-
-    Returns:
-        The messages, in order.
-
-    Raises:
-        InputError: A message is malformed; says which one.
-    """
-    parsed = []
-    for number, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
-            raise InputError(
-                f"Message {number} must have 'role' and 'content'; got {_describe(message)}."
-            )
-        content = _text_of(message["content"], number)
-        role = message["role"]
-        if role not in get_args(Role):
-            raise InputError(
-                f"Message {number} has the role {role!r}; expected one of {get_args(Role)}."
-            )
-        parsed.append(Message(role, content))  # type: ignore[arg-type]
-    return tuple(parsed)
-
-
-def _text_of(content: object, number: int) -> str:
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, Sequence):
-        raise InputError(
-            f"Message {number} has content of type {type(content).__name__}; expected text or a "
-            "list of content parts."
-        )
-    texts = []
-    for part in content:
-        if not (isinstance(part, Mapping) and part.get("type") == "text"):
-            raise InputError(
-                f"Message {number} has a content part that is not text: {_describe(part)}. The "
-                "transformers engine of this version of headwise reads text only."
-            )
-        texts.append(str(part.get("text", "")))
-    return "\n".join(texts)
-
-
-def _describe(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
