@@ -167,6 +167,10 @@ def _read_fingerprint(fields: Fields) -> ModelFingerprint:
         weights_hash=fields.text("weights_hash"),
         chat_template_hash=fields.text("chat_template_hash"),
         dtype=fields.text("dtype"),
+        # Artifacts of before there were images do not say it.
+        image_processor=fields.text("image_processor")
+        if "image_processor" in fields.values
+        else "",
     )
 
 

@@ -1,0 +1,300 @@
+"""How a model is shown pictures: what its forward pass takes beside token ids.
+
+The model merges pictures into its sequence itself. What it would compute from pixels, the features
+of each picture, is computed here by its own method, once a picture, and handed out while it runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, ProcessorMixin
+
+from headwise.engines.transformers.picture_reader import PictureReader
+from headwise.engines.transformers.pictures import (
+    Picture,
+    PictureToken,
+    pictures_of,
+    true_ids,
+)
+from headwise.errors import EngineError
+
+BothWays: TypeAlias = Literal["nowhere", "picture", "prompt"]
+
+# Whether tokens of a sequence attend to later ones: those of one picture, or of all the prompt.
+KNOWN_MODELS: dict[str, BothWays] = {
+    "qwen2_vl": "nowhere",
+    "qwen2_5_vl": "nowhere",
+    "qwen3_vl": "nowhere",
+    "qwen3_vl_moe": "nowhere",
+    "llava": "nowhere",
+    "llava_next": "nowhere",
+    "llava_onevision": "nowhere",
+    "smolvlm": "nowhere",
+    "idefics3": "nowhere",
+    "gemma3": "picture",
+    "paligemma": "prompt",
+    "internvl": "nowhere",
+    "mistral3": "nowhere",
+}
+_FEATURE_BYTES = 512 * 1024**2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Features:
+    """What a model makes of one picture.
+
+    Args:
+        pooled: Features of each of its parts.
+        deep: For models that add features in several layers, those of each.
+        stacked: Whether the model wants the parts as one tensor.
+    """
+
+    pooled: tuple[Tensor, ...]
+    deep: tuple[tuple[Tensor, ...], ...]
+    stacked: bool
+
+    @property
+    def n_bytes(self) -> int:
+        every = [*self.pooled, *(one for layer in self.deep for one in layer)]
+        return sum(one.numel() * one.element_size() for one in every)
+
+
+class Sight:
+    """Pictures for a model that can see.
+
+    Args:
+        model: The model.
+        reader: Its processor.
+        feature_bytes: Memory that features of pictures may take, where the model is.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, reader: PictureReader, feature_bytes: int = _FEATURE_BYTES
+    ) -> None:
+        self.reader = reader
+        self.both_ways = KNOWN_MODELS[model.config.model_type]
+        self.core = multimodal_core(model)
+        self.counts_in_three = hasattr(self.core, "get_rope_index")
+        self._model = model
+        self._feature_bytes = feature_bytes
+        self._features: OrderedDict[tuple[str, bool], _Features] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forgets every picture's features."""
+        self._features.clear()
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Whether keys and values of a prefix can serve what follows it."""
+        return self.both_ways != "prompt"
+
+    def may_follow(self, rest: Sequence[int]) -> bool:
+        """Whether tokens may be run behind a prefix that has been run before."""
+        # transformers makes the mask of a picture in a first pass only.
+        return self.both_ways == "nowhere" or not pictures_of(rest)
+
+    @contextmanager
+    def shown(self, rows: Sequence[Sequence[int]]) -> Iterator[None]:
+        """Has the model see the pictures of some rows, in order, while the block runs.
+
+        Args:
+            rows: The sequences that the model is given.
+        """
+        with _as_it_was(self.core, "rope_deltas"):
+            pictures = [picture for row in rows for picture in pictures_of(row)]
+            if not pictures:
+                yield
+                return
+            joined = _joined([self._features_of(picture) for picture in pictures])
+
+            # Generation looks at what the method takes.
+            @functools.wraps(self.core.get_image_features)  # type: ignore[arg-type]
+            def given(*args: Any, **kwargs: Any) -> Any:
+                return joined
+
+            with _as_it_was(self.core, "get_image_features"):
+                vars(self.core)["get_image_features"] = given
+                yield
+
+    def inputs(
+        self,
+        rows: Sequence[Sequence[int]],
+        prompts: Sequence[int],
+        before: Sequence[Sequence[int]] | None = None,
+        *,
+        on_left: bool = False,
+    ) -> dict[str, Tensor]:
+        """What the model's forward pass takes beside token ids.
+
+        Args:
+            rows: The sequences it is given, of any length.
+            prompts: How many tokens of each are of its prompt.
+            before: What has been run before each.
+            on_left: Whether the rows are padded on the left; then positions are left to the model.
+
+        Returns:
+            Keyword arguments.
+        """
+        inputs: dict[str, Tensor] = {}
+        pictures = [picture for row in rows for picture in pictures_of(row)]
+        width = max(len(row) for row in rows)
+        marked = torch.zeros(len(rows), width, dtype=torch.long)
+        for number, row in enumerate(rows):
+            start = width - len(row) if on_left else 0
+            marked[number, start : start + len(row)] = self._marks(row)
+        if pictures:
+            inputs["pixel_values"] = torch.zeros(1, dtype=self._model.dtype)
+        if self.both_ways == "prompt":
+            inputs["token_type_ids"] = torch.ones_like(marked)
+            for number, n_prompt in enumerate(prompts):
+                start = width - len(rows[number]) if on_left else 0
+                inputs["token_type_ids"][number, start : start + n_prompt] = 0
+        elif self.both_ways == "picture" and pictures:
+            inputs["token_type_ids"] = marked
+        if self.counts_in_three and on_left and pictures:
+            inputs["mm_token_type_ids"] = marked
+            inputs["image_grid_thw"] = _grids(pictures)
+        elif self.counts_in_three and not on_left:
+            inputs["position_ids"] = self._padded_positions(rows, before, width)
+        return {name: value.to(self._model.device) for name, value in inputs.items()}
+
+    def positions(self, ids: Sequence[int]) -> Tensor:
+        """Positions of a sequence's tokens, `(3, T)`, of a model that counts in three."""
+        pictures = pictures_of(ids)
+        if not pictures:
+            return torch.arange(len(ids)).expand(3, -1)
+        given: dict[str, Any] = {
+            "input_ids": torch.tensor([true_ids(ids)]),
+            "mm_token_type_ids": self._marks(ids)[None],
+            "image_grid_thw": _grids(pictures),
+        }
+        core: Any = self.core
+        taken = inspect.signature(core.get_rope_index).parameters
+        positions: Tensor = core.get_rope_index(**{k: v for k, v in given.items() if k in taken})[0]
+        return positions[:, 0]
+
+    def _padded_positions(
+        self, rows: Sequence[Sequence[int]], before: Sequence[Sequence[int]] | None, width: int
+    ) -> Tensor:
+        padded = torch.zeros(3, len(rows), width, dtype=torch.long)
+        earlier = [()] * len(rows) if before is None else before
+        whole = [(*first, *row) for first, row in zip(earlier, rows, strict=True)]
+        known = {ids: self.positions(ids) for ids in set(whole)}
+        for number, (ids, row) in enumerate(zip(whole, rows, strict=True)):
+            padded[:, number, : len(row)] = known[ids][:, len(ids) - len(row) :]
+        return padded
+
+    def _marks(self, row: Sequence[int]) -> Tensor:
+        picture = self.reader.image_token_id
+        return torch.tensor(
+            [int(isinstance(one, PictureToken) and one.token_id == picture) for one in row]
+        )
+
+    def _features_of(self, picture: Picture) -> _Features:
+        found = self._features.pop(picture.key, None) or self._look(picture)
+        self._features[picture.key] = found
+        while len(self._features) > 1 and self._n_bytes() > self._feature_bytes:
+            self._features.popitem(last=False)
+        return found
+
+    def _n_bytes(self) -> int:
+        return sum(one.n_bytes for one in self._features.values())
+
+    @torch.no_grad()
+    def _look(self, picture: Picture) -> _Features:
+        core: Any = self.core
+        taken = inspect.signature(core.get_image_features).parameters
+        inputs = {
+            name: value.to(self._model.device)
+            for name, value in self.reader.inputs(picture).items()
+            if name in taken
+        }
+        output = core.get_image_features(**inputs, return_dict=True)
+        pooled = output.pooler_output
+        stacked = isinstance(pooled, Tensor)
+        # A picture that was made in company is there twice.
+        parts = tuple(pooled)[: len(pooled) // 2 if picture.crowded else None]
+        deep = tuple(tuple(layer) for layer in getattr(output, "deepstack_features", None) or ())
+        return _Features(parts, deep, stacked)
+
+
+def sight_of(model: PreTrainedModel, processor: ProcessorMixin | None) -> Sight | None:
+    """How a model is shown pictures; None where it cannot see, or cannot for want of a processor.
+
+    Args:
+        model: The model.
+        processor: Its processor.
+    """
+    if processor is None or model.config.model_type not in KNOWN_MODELS:
+        return None
+    return Sight(model, PictureReader(processor, model.config))
+
+
+def why_blind(model: PreTrainedModel, model_id: str, processor: ProcessorMixin | None) -> str:
+    """What to say of an image that a model without sight is given."""
+    shown = f"The model {model_id!r} ({type(model).__name__})"
+    kind = model.config.model_type
+    known = ", ".join(KNOWN_MODELS)
+    if kind in KNOWN_MODELS:
+        return (
+            f"{shown} was given an image, but no processor to read it with. Load it with "
+            "headwise.load, or pass processor=AutoProcessor.from_pretrained(...)."
+        )
+    if getattr(model.config, "vision_config", None) is not None:
+        return (
+            f"{shown} was given an image, but headwise has not been checked with the images of "
+            f"models of the type {kind!r}. Leave the image out, or use one of the types {known}."
+        )
+    return (
+        f"{shown} reads text only and was given an image. Leave the image out, or load a model "
+        f"that sees: one of the types {known}."
+    )
+
+
+def multimodal_core(model: PreTrainedModel) -> nn.Module:
+    """The part of a model that merges pictures into the sequence, without its output embedding.
+
+    Raises:
+        EngineError: There is none.
+    """
+    for module in (model.base_model, getattr(model, "model", None)):
+        if isinstance(module, nn.Module) and module is not model:
+            return module
+    raise EngineError(f"{type(model).__name__} keeps its output embedding in one with the rest.")
+
+
+def _joined(seen: Sequence[_Features]) -> Any:
+    """The features of several pictures, in the form of the model's own."""
+    parts = [part for one in seen for part in one.pooled]
+    pooled = torch.stack(parts) if seen[0].stacked else tuple(parts)
+    layers = zip(*(one.deep for one in seen), strict=True)
+    deep = [tuple(part for parts in layer for part in parts) for layer in layers]
+    return SimpleNamespace(pooler_output=pooled, deepstack_features=deep)
+
+
+def _grids(pictures: Sequence[Picture]) -> Tensor:
+    return torch.cat([picture.facts["image_grid_thw"] for picture in pictures])
+
+
+@contextmanager
+def _as_it_was(module: nn.Module, name: str) -> Iterator[None]:
+    """Gives a module back what it has under a name, or has not, when the block ends."""
+    own = vars(module)
+    there, value = name in own, own.get(name)
+    try:
+        yield
+    finally:
+        if there:
+            own[name] = value
+        else:
+            own.pop(name, None)
