@@ -2,32 +2,51 @@
 
 Everything is offline, seeded, float32 and in eval mode, and works without torchvision. What is
 stated of a family (`VisionFacts`) comes from its published architecture and chat template, not from
-headwise, so that tests can hold one against the other. What an engine author meets:
+headwise, so that tests can hold one against the other. What an engine author meets, in transformers
+5.19; tests/unit/test_tiny_vision.py holds most of it to be so:
 
-- Processor outputs belong together: everything in `VisionFacts.extras` must reach the forward pass
-  of the prompt, and nothing of it the passes after a cache, but for the attention mask and Mllama's
-  `cross_attention_mask`. `append_tokens` says how each grows with a continuation.
+- Whatever the processor returns must reach the pass over the prompt (`VisionFacts.extras`), but for
+  `VisionFacts.discard`. Left out, most raise; silently wrong are qwen2_5_vl without
+  `mm_token_type_ids`, mllama without `cross_attention_mask`, gemma3 without `token_type_ids`
+  (causal) and paligemma without them (both ways over a suffix too, but only where no row is padded
+  and attention is sdpa). qwen2_vl and qwen3_vl refuse to go without `mm_token_type_ids`.
+- Over a cache, a pass gets new tokens, the attention mask of all tokens, and for mllama the
+  `cross_attention_mask` of new tokens or of all. `TinyVision.after` makes such inputs.
 - Rotary positions of three axes (qwen2_vl, qwen2_5_vl, qwen3_vl): `model.model.get_rope_index(
   input_ids, mm_token_type_ids=, image_grid_thw=, attention_mask=)` gives `(positions, deltas)`, of
-  shapes `(3, batch, tokens)` and `(batch, 1)`. A text token after a cached prompt has position
-  `cached tokens + delta` on all axes. A forward pass with a picture leaves its deltas in
-  `model.model.rope_deltas`, where the next pass with a cache finds them, whichever prompt it is of:
-  pass `position_ids` when prompts take turns.
-- Attention both ways: gemma3 among the tokens of one picture (`token_type_ids` 1, in the windowed
-  layers as well), paligemma in the whole prompt (`token_type_ids` 0; 1 for a suffix). A cache cut
-  inside such a block is not what one pass over the longer text gives. Neither mask is made on a
-  pass after a filled cache; without `token_type_ids` they are silently causal.
-- paligemma has no chat template and needs a picture. Its processor writes the begin token after the
-  pictures and a newline at the end, counts positions from one, and also returns `labels`, which are
-  for training; `VisionFacts.discard` names them.
+  shapes `(3, rows, tokens)` and `(rows, 1)`; padding does not count. A text token over a cache has
+  position `earlier tokens that are not padding + delta` on all axes. Pass `position_ids` over a
+  cache: left to itself the model raises with an attention mask and several tokens, and without a
+  mask uses `model.model.rope_deltas`, left there by the last pass with pictures over any prompt,
+  for prompts of text as well.
+- Attention both ways: gemma3 among the tokens of one picture (`token_type_ids` 1, in windowed
+  layers too), paligemma in the whole prompt (type 0; type 1 is a causal suffix). Where a cache may
+  be cut is `VisionFacts.cut`. gemma3 goes on over a cached beginning with pictures to come only
+  with `token_type_ids` of all tokens; with those of the new ones the mask is silently wrong.
+- paligemma has no chat template and needs a picture in every row: in a batch where some row has
+  none, its begin token lands after that row's sixth character. Otherwise the processor writes it
+  after the pictures, and a newline at the end; positions count from one; `labels` are for training.
 - mllama's cross-attention layers have heads as well (`cross_attn.o_proj`), which read pictures and
-  never text; without a picture those layers are skipped and their projections see nothing. Its
-  picture token is outside the vocabulary that it writes.
+  never text; without a picture the layers are skipped and their projections see nothing. Tokens
+  before the first picture attend to all of them. Its picture token is outside the vocabulary that
+  it writes. Its processor refuses a batch with pictures in some rows only.
 - llava, llava_next, llava_onevision, smolvlm and idefics3 silently drop a content that is a plain
   string: contents must be lists of parts. The first three also write a turn's pictures first.
-- llava_next and mistral3 write the same with and without a generation prompt.
-- Pictures go to a processor as a list for each row. One row's pixels may be padded because of
-  another row's (`pixel_attention_mask`, `image_sizes`).
+- llava_next and mistral3 write the same with and without a generation prompt; qwen2_vl, qwen2_5_vl,
+  mistral3 and, without pictures, mllama write a system text of their own.
+- llava's tokenizer begins the text, since its template does not; other templates write their own
+  beginning, and `apply_chat_template` then has the tokenizer add none. Texts rendered first and
+  given to a processor later get a second begin token unless `add_special_tokens=False`.
+- Which pixels are of which row: qwen pixels are `(patches of all pictures, ...)`, split by
+  `image_grid_thw.prod(-1)`; the llava families, gemma3, internvl and mistral3 have pictures (tiles
+  for internvl) of all rows after another, and nothing for rows without (nor do llava_onevision's
+  `batch_num_images`); smolvlm, idefics3 and mllama have an axis of rows, and the first two blank
+  pictures up to the row with most. Pixels are padded to the batch's largest picture in llava_next,
+  llava_onevision (tiles) and mistral3.
+- llava_onevision encodes a row's only picture in tiles, but each of several as one.
+- Without torchvision `AutoProcessor` fails for the Qwen families, llava_onevision, smolvlm and
+  internvl (video processor) and for mistral3 (`PixtralProcessor` cannot be imported); smolvlm also
+  needs num2words. tests/tiny_vision/processors.py is how they work here.
 """
 
 from __future__ import annotations
@@ -66,6 +85,8 @@ class VisionFacts:
         generation_prompt: Whether asking for a generation prompt changes the text.
         text_only: Whether prompts without pictures are accepted.
         mixed: Whether a batch may have rows with pictures and rows without.
+        cut: Where the cache of a prompt with a picture may be cut and gone on from: outside its
+            pictures, after them, or at the prompt's end only.
     """
 
     heads: tuple[Heads, ...]
@@ -80,6 +101,7 @@ class VisionFacts:
     generation_prompt: bool = True
     text_only: bool = True
     mixed: bool = True
+    cut: Literal["outside", "after", "end"] = "outside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +160,22 @@ class TinyVision:
                 [inputs["cross_attention_mask"], last], dim=1
             )
         return longer
+
+    def after(self, inputs: Mapping[str, Tensor], tokens: Tensor) -> dict[str, Tensor]:
+        """Model inputs of `(rows, n)` tokens of text over a cache of prompts."""
+        longer = self.append_tokens(inputs, tokens)
+        step = {"input_ids": tokens, "attention_mask": longer["attention_mask"]}
+        if "cross_attention_mask" in longer:
+            step["cross_attention_mask"] = longer["cross_attention_mask"]
+        if self.facts.m_rope:
+            step["position_ids"] = self.positions(longer)[..., -tokens.shape[1] :]
+        return step
+
+    def positions(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Positions `(3, rows, tokens)` of a family whose rotary positions have three axes."""
+        names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
+        found = {name: inputs[name] for name in names if name in inputs}
+        return self.model.model.get_rope_index(**found)[0]
 
     def _kept(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: inputs[name] for name in inputs if name not in self.facts.discard}
@@ -210,6 +248,7 @@ _FAMILIES: dict[str, tuple[Callable[[], Parts], VisionFacts]] = {
             system=None,
             text_only=False,
             mixed=False,
+            cut="end",
         ),
     ),
     "internvl": (others.internvl, VisionFacts(_heads(_THREE, 4, 2, 12), _LANGUAGE)),
@@ -226,6 +265,7 @@ _FAMILIES: dict[str, tuple[Callable[[], Parts], VisionFacts]] = {
             cross_heads=_heads((1, 3), 4, 2, 12),
             system="refused",
             mixed=False,
+            cut="after",
         ),
     ),
 }

@@ -95,12 +95,12 @@ def test_text_only(family: str) -> None:
     assert last_logits(one, inputs).isfinite().all()
 
 
-@pytest.mark.parametrize("n_pictures", [0, 1, 2])
-@pytest.mark.parametrize("family", VISION_FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "n_pictures"),
+    [(name, n) for name in VISION_FAMILIES for n in (0, 1, 2) if n or name != "paligemma"],
+)
 def test_generation_is_what_one_pass_gives(family: str, n_pictures: int) -> None:
     one = tiny(family)
-    if not n_pictures and not one.facts.text_only:
-        pytest.skip("needs a picture")
     inputs = prompts(one, ("Is this a cat", [picture(seed) for seed in range(n_pictures)]))
     length = inputs["input_ids"].shape[1]
     generated = one.model.generate(
@@ -145,6 +145,64 @@ def test_rows_with_and_without_pictures(family: str) -> None:
     together = last_logits(one, prompts(one, *rows))
     apart = torch.cat([last_logits(one, prompts(one, row)) for row in rows])
     torch.testing.assert_close(together, apart, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", VISION_FAMILIES)
+def test_several_tokens_over_a_cache(family: str) -> None:
+    one = tiny(family)
+    inputs = prompts(one, ("the dog sat on the cat", [picture(1)]), ("no", [picture(2)]))
+    tokens = one.processor.tokenizer("a dog sat", add_special_tokens=False)["input_ids"]
+    new = torch.tensor([tokens, tokens])
+    whole = last_logits(one, one.append_tokens(inputs, new))
+    with torch.no_grad():
+        cache = one.model(**inputs, use_cache=True).past_key_values
+        # What an earlier prompt leaves in the model must not matter.
+        one.model(**prompts(one, ("the mat", [picture(3, 56, 28)])))
+    over = last_logits(one, {**one.after(inputs, new), "past_key_values": cache})
+    torch.testing.assert_close(over, whole, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", CHAT_FAMILIES)
+def test_where_a_cache_may_be_cut(family: str) -> None:
+    one = tiny(family)
+    inputs = prompts(one, ("the cat", [picture(1)]))
+    length = inputs["input_ids"].shape[1]
+    whole = last_logits(one, inputs)
+    at_image = (inputs["input_ids"][0] == one.image_token_id).nonzero().flatten().tolist()
+    assert at_image[0] >= 3
+    # Before the pictures: the rest of the prompt brings them.
+    with torch.no_grad():
+        beginning = {"input_ids": inputs["input_ids"][:, :3]}
+        cache = one.model(**beginning, use_cache=True).past_key_values
+    rest = {**inputs, "input_ids": inputs["input_ids"][:, 3:], "past_key_values": cache}
+    if one.facts.m_rope:
+        rest["position_ids"] = one.positions(inputs)[..., 3:]
+    gap = (last_logits(one, rest) - whole).abs().max()
+    assert (gap < 1e-4) == (one.facts.cut == "outside")
+    # After them: only text follows.
+    cut = at_image[-1] + 3
+    assert cut < length
+    per_token = {"token_type_ids", "mm_token_type_ids", "cross_attention_mask", "attention_mask"}
+    beginning = {
+        name: value[:, :cut] if name in {*per_token, "input_ids"} else value
+        for name, value in inputs.items()
+    }
+    with torch.no_grad():
+        cache = one.model(**beginning, use_cache=True).past_key_values
+    step = one.after(beginning, inputs["input_ids"][:, cut:])
+    over = last_logits(one, {**step, "past_key_values": cache})
+    torch.testing.assert_close(over, whole, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["gemma3", "paligemma"])
+def test_attention_both_ways(family: str) -> None:
+    one = tiny(family)
+    inputs = prompts(one, ("the cat", [picture(1)]))
+    causal = dict(inputs)
+    del causal["token_type_ids"]
+    if family == "paligemma":
+        causal["token_type_ids"] = torch.ones_like(inputs["input_ids"])
+    assert (last_logits(one, inputs) - last_logits(one, causal)).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("family", CHAT_FAMILIES)
