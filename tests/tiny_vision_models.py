@@ -28,8 +28,10 @@ headwise, so that tests can hold one against the other. What an engine author me
   after the pictures, and a newline at the end; positions count from one; `labels` are for training.
 - mllama's cross-attention layers have heads as well (`cross_attn.o_proj`), which read pictures and
   never text; without a picture the layers are skipped and their projections see nothing. Tokens
-  before the first picture attend to all of them. Its picture token is outside the vocabulary that
-  it writes. Its processor refuses a batch with pictures in some rows only.
+  before the first picture attend to all of them, and in a row with fewer pictures than another to
+  the blank ones it is filled up with: its heads then depend on the batch (`VisionFacts.ragged`).
+  Its picture token is outside the vocabulary that it writes. Its processor refuses a batch with
+  pictures in some rows only.
 - llava, llava_next, llava_onevision, smolvlm and idefics3 silently drop a content that is a plain
   string: contents must be lists of parts. The first three also write a turn's pictures first.
 - llava_next and mistral3 write the same with and without a generation prompt; qwen2_vl, qwen2_5_vl,
@@ -85,6 +87,7 @@ class VisionFacts:
         generation_prompt: Whether asking for a generation prompt changes the text.
         text_only: Whether prompts without pictures are accepted.
         mixed: Whether a batch may have rows with pictures and rows without.
+        ragged: Whether a row is the same beside a row with another number of pictures.
         cut: Where the cache of a prompt with a picture may be cut and gone on from: outside its
             pictures, after them, or at the prompt's end only.
     """
@@ -101,6 +104,7 @@ class VisionFacts:
     generation_prompt: bool = True
     text_only: bool = True
     mixed: bool = True
+    ragged: bool = True
     cut: Literal["outside", "after", "end"] = "outside"
 
 
@@ -129,7 +133,7 @@ class TinyVision:
 
     def chat(self, *conversations: list[dict[str, Any]], **more: Any) -> dict[str, Tensor]:
         """Model inputs of conversations, padded, by the processor's chat template."""
-        inputs = self.processor.apply_chat_template(
+        inputs: Any = self.processor.apply_chat_template(
             list(conversations),
             tokenize=True,
             return_dict=True,
@@ -175,7 +179,8 @@ class TinyVision:
         """Positions `(3, rows, tokens)` of a family whose rotary positions have three axes."""
         names = ("input_ids", "mm_token_type_ids", "image_grid_thw", "attention_mask")
         found = {name: inputs[name] for name in names if name in inputs}
-        return self.model.model.get_rope_index(**found)[0]
+        positions: Tensor = self.model.model.get_rope_index(**found)[0]
+        return positions
 
     def _kept(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {name: inputs[name] for name in inputs if name not in self.facts.discard}
@@ -265,6 +270,7 @@ _FAMILIES: dict[str, tuple[Callable[[], Parts], VisionFacts]] = {
             cross_heads=_heads((1, 3), 4, 2, 12),
             system="refused",
             mixed=False,
+            ragged=False,
             cut="after",
         ),
     ),
