@@ -113,9 +113,11 @@ class TransformersEngine:
         self._frozen = FrozenModel(
             model,
             located,
-            token_budget,
+            1 if sight is not None and sight.rows_run_alone else token_budget,
             self._encoder.pad_id,
-            supports_prefixes(model) and (sight is None or sight.shares_prefixes),
+            supports_prefixes(model)
+            and not any(entry.reads_pictures for entry in located)
+            and (sight is None or sight.shares_prefixes),
             KeptBeginnings(run, beginning_bytes),
             sight,
         )

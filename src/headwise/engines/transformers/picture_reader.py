@@ -38,6 +38,7 @@ class PictureReader:
         self, processor: ProcessorMixin, config: Any, pixel_bytes: int = _PIXEL_BYTES
     ) -> None:
         self.processor = processor
+        self._kind = str(config.model_type)
         self.tokenizer: PreTrainedTokenizerBase = processor.tokenizer
         self.image_token_id = int(config.image_token_id)
         begins = getattr(processor, "boi_token", None)
@@ -74,7 +75,7 @@ class PictureReader:
         Raises:
             InputError: There are more or fewer places than pictures.
         """
-        pieces = text.split(self.placeholder)
+        pieces = self._as_the_processor_has_it(text).split(self.placeholder)
         if len(pieces) != len(pictures) + 1:
             raise InputError(
                 f"The model's chat template made {len(pieces) - 1} places for {len(pictures)} "
@@ -151,6 +152,10 @@ class PictureReader:
                 f"The model's processor refused the image {picture.image.name}: {error}"
             ) from error
         text = recorder.text[: len(recorder.text) // copies]
+        start = self.tokenizer.bos_token
+        if start:
+            # Some processors put the begin of the sequence behind its pictures.
+            text = text.split(str(start))[0]
         inputs = {
             name: torch.as_tensor(value)
             for name, value in output.items()
@@ -163,6 +168,20 @@ class PictureReader:
         self._pixels[picture.key] = inputs
         while len(self._pixels) > 1 and _n_bytes(self._pixels) > self._pixel_bytes:
             self._pixels.popitem(last=False)
+
+    def _as_the_processor_has_it(self, text: str) -> str:
+        """A text with placeholders and what else a family's processor writes into every prompt."""
+        start = str(self.tokenizer.bos_token or "")
+        if self._kind == "paligemma":
+            end = text.rfind(self.placeholder) + len(self.placeholder)
+            end = end if self.placeholder in text else 0
+            return f"{text[:end]}{start}{text[end:]}\n"
+        if self._kind == "mllama" and start not in text:
+            bare = text
+            while bare.startswith(self.placeholder):
+                bare = bare.removeprefix(self.placeholder)
+            return f"{text.removesuffix(bare)}{start}{bare}" if bare else f"{text}{start}"
+        return text
 
     def _as_the_template_has_it(self, config: Any) -> str:
         """The placeholder with the marks around it that a model knows pictures by."""

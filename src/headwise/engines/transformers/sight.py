@@ -18,6 +18,10 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
+from transformers.models.mllama.processing_mllama import (
+    convert_sparse_cross_attention_mask_to_dense,
+    get_cross_attention_token_mask,
+)
 
 from headwise.engines.transformers.picture_reader import PictureReader
 from headwise.engines.transformers.pictures import (
@@ -28,23 +32,25 @@ from headwise.engines.transformers.pictures import (
 )
 from headwise.errors import EngineError
 
-BothWays: TypeAlias = Literal["nowhere", "picture", "prompt"]
+Attention: TypeAlias = Literal["causal", "picture", "prompt", "cross"]
 
-# Whether tokens of a sequence attend to later ones: those of one picture, or of all the prompt.
-KNOWN_MODELS: dict[str, BothWays] = {
-    "qwen2_vl": "nowhere",
-    "qwen2_5_vl": "nowhere",
-    "qwen3_vl": "nowhere",
-    "qwen3_vl_moe": "nowhere",
-    "llava": "nowhere",
-    "llava_next": "nowhere",
-    "llava_onevision": "nowhere",
-    "smolvlm": "nowhere",
-    "idefics3": "nowhere",
+# What tokens attend to: to earlier ones alone; in a picture, or in the whole prompt, to later ones
+# as well; or to earlier ones alone and, in layers of their own, to pictures beside the sequence.
+KNOWN_MODELS: dict[str, Attention] = {
+    "qwen2_vl": "causal",
+    "qwen2_5_vl": "causal",
+    "qwen3_vl": "causal",
+    "qwen3_vl_moe": "causal",
+    "llava": "causal",
+    "llava_next": "causal",
+    "llava_onevision": "causal",
+    "smolvlm": "causal",
+    "idefics3": "causal",
     "gemma3": "picture",
     "paligemma": "prompt",
-    "internvl": "nowhere",
-    "mistral3": "nowhere",
+    "internvl": "causal",
+    "mistral3": "causal",
+    "mllama": "cross",
 }
 _FEATURE_BYTES = 512 * 1024**2
 
@@ -82,7 +88,7 @@ class Sight:
         self, model: PreTrainedModel, reader: PictureReader, feature_bytes: int = _FEATURE_BYTES
     ) -> None:
         self.reader = reader
-        self.both_ways = KNOWN_MODELS[model.config.model_type]
+        self.attention = KNOWN_MODELS[model.config.model_type]
         self.core = multimodal_core(model)
         self.counts_in_three = hasattr(self.core, "get_rope_index")
         self._model = model
@@ -96,12 +102,18 @@ class Sight:
     @property
     def shares_prefixes(self) -> bool:
         """Whether keys and values of a prefix can serve what follows it."""
-        return self.both_ways != "prompt"
+        return self.attention in ("causal", "picture")
+
+    @property
+    def rows_run_alone(self) -> bool:
+        """Whether another row of a batch would change what a row gives."""
+        # A token before every picture looks at all places for pictures, those of padding as well.
+        return self.attention == "cross"
 
     def may_follow(self, rest: Sequence[int]) -> bool:
         """Whether tokens may be run behind a prefix that has been run before."""
         # transformers makes the mask of a picture in a first pass only.
-        return self.both_ways == "nowhere" or not pictures_of(rest)
+        return self.attention == "causal" or not pictures_of(rest)
 
     @contextmanager
     def shown(self, rows: Sequence[Sequence[int]]) -> Iterator[None]:
@@ -112,7 +124,7 @@ class Sight:
         """
         with _as_it_was(self.core, "rope_deltas"):
             pictures = [picture for row in rows for picture in pictures_of(row)]
-            if not pictures:
+            if not pictures or self.attention == "cross":
                 yield
                 return
             joined = _joined([self._features_of(picture) for picture in pictures])
@@ -152,14 +164,17 @@ class Sight:
         for number, row in enumerate(rows):
             start = width - len(row) if on_left else 0
             marked[number, start : start + len(row)] = self._marks(row)
-        if pictures:
+        if pictures and self.attention == "cross":
+            inputs.update(self._beside_the_sequence(rows))
+        elif pictures:
+            # The features are at hand: see `shown`.
             inputs["pixel_values"] = torch.zeros(1, dtype=self._model.dtype)
-        if self.both_ways == "prompt":
+        if self.attention == "prompt":
             inputs["token_type_ids"] = torch.ones_like(marked)
             for number, n_prompt in enumerate(prompts):
                 start = width - len(rows[number]) if on_left else 0
                 inputs["token_type_ids"][number, start : start + n_prompt] = 0
-        elif self.both_ways == "picture" and pictures:
+        elif self.attention == "picture" and pictures:
             inputs["token_type_ids"] = marked
         if self.counts_in_three and on_left and pictures:
             inputs["mm_token_type_ids"] = marked
@@ -182,6 +197,23 @@ class Sight:
         taken = inspect.signature(core.get_rope_index).parameters
         positions: Tensor = core.get_rope_index(**{k: v for k, v in given.items() if k in taken})[0]
         return positions[:, 0]
+
+    def _beside_the_sequence(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """What a model with cross-attention takes for equal rows, or for one."""
+        made = [self.reader.inputs(picture) for picture in pictures_of(rows[0])]
+        names = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
+        inputs = {name: torch.cat([one[name] for one in made], dim=1) for name in names}
+        ids = true_ids(rows[0])
+        sparse = get_cross_attention_token_mask(ids, self.reader.image_token_id)
+        n_tiles = [int(one["aspect_ratio_mask"].sum()) for one in made]
+        widest = inputs["aspect_ratio_mask"].shape[-1]
+        inputs["cross_attention_mask"] = torch.as_tensor(
+            convert_sparse_cross_attention_mask_to_dense([sparse], [n_tiles], widest, len(ids))
+        )
+        return {
+            name: value.expand(len(rows), *value.shape[1:]).contiguous()
+            for name, value in inputs.items()
+        }
 
     def _padded_positions(
         self, rows: Sequence[Sequence[int]], before: Sequence[Sequence[int]] | None, width: int
