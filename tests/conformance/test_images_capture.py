@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from headwise.content import as_image
 from headwise.heads import HeadActivations, HeadSet
 from headwise.prompts.conversation import Conversation
+from tiny_vision_models import build_vision
 
 from .seeing import ASKED, OTHER, TALL, TWO, WIDE, Seeing, picture
 from .subject import alone, assert_same_activations
@@ -48,6 +49,38 @@ def test_capture_equals_a_plain_pass(seeing: Seeing) -> None:
     layers = tuple(torch.stack(layer) for layer in zip(*rows, strict=True))
     expected = HeadActivations(seeing.layout, layers)
     assert_same_activations(alone(seeing.engine, seeing.conversations), expected, 1e-5)
+
+
+@torch.no_grad()
+def weighted_values(seeing: Seeing, conversation: Conversation) -> list[Tensor]:
+    """Head outputs the long way round: attention weights of the eager kernel, times values."""
+    model, weights, values = build_vision(seeing.tiny.family).model, {}, {}
+    model.set_attn_implementation("eager")
+    for heads in seeing.heads:
+        projection = seeing.projection(seeing.tiny, heads.layer)
+        name = next(n for n, one in seeing.tiny.model.named_modules() if one is projection)
+        attention = model.get_submodule(name.rpartition(".")[0])
+        attention.register_forward_hook(
+            lambda module, args, output, layer=heads.layer: weights.__setitem__(layer, output[1])
+        )
+        attention.v_proj.register_forward_hook(
+            lambda module, args, output, layer=heads.layer: values.__setitem__(layer, output)
+        )
+    model(**seeing.inputs(conversation), use_cache=False)
+    outputs = []
+    for heads in seeing.heads:
+        by_head = values[heads.layer].reshape(-1, heads.n_kv_heads, heads.head_dim)
+        group = heads.n_heads // heads.n_kv_heads
+        rows = weights[heads.layer][0, :, -1]
+        outputs.append(torch.stack([row @ by_head[:, j // group] for j, row in enumerate(rows)]))
+    return outputs
+
+
+def test_heads_are_attention_weights_times_values(seeing: Seeing) -> None:
+    for conversation in (ASKED, TWO):
+        found = seeing.engine.capture([conversation]).rows([0])
+        values = tuple(layer[None] for layer in weighted_values(seeing, conversation))
+        assert_same_activations(found, HeadActivations(seeing.layout, values), 1e-5)
 
 
 @pytest.mark.parametrize("token_budget", [4096, 120, 1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -70,6 +72,17 @@ def test_losses_equal_plain_patched_passes(seeing: Seeing, target_tokens: int | 
         some, TARGETS[:4], vectors, masks, target_tokens=target_tokens
     )
     assert_close(found, expected_losses(seeing, some, vectors, masks, target_tokens), 2e-5)
+
+
+# Beyond every prompt, so that masks run as parallel queries over one prefix.
+def test_losses_equal_plain_patched_passes_with_a_wide_window() -> None:
+    seeing = Seeing.of("gemma3")
+    for tiny in (seeing.tiny, seeing.plain):
+        tiny.model.config.text_config.sliding_window = 400
+        tiny.model.model.language_model.config.sliding_window = 400
+    wide = replace(seeing, engine=seeing.with_budget(4096))
+    test_losses_equal_plain_patched_passes(wide, None)
+    assert set(wide.engine._strategies._chosen.values()) <= {"grouped", "parallel"}
 
 
 def test_a_batch_of_losses_equals_its_single_runs(seeing: Seeing) -> None:

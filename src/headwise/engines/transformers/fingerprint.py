@@ -13,6 +13,11 @@ from headwise.engines.base import ModelFingerprint
 from headwise.heads import HeadLayout
 
 _SAMPLES_PER_WEIGHT = 256
+# Settings of an image processor that say how it is called or was saved, and change no pixel.
+_NO_PIXEL = {
+    *("image_processor_type", "processor_class", "_commit_hash", "_processor_class", "backend"),
+    *("device", "disable_grouping", "data_format", "input_data_format", "return_tensors"),
+}
 
 
 def fingerprint_of(
@@ -60,8 +65,7 @@ def _image_processor_of(processor: ProcessorMixin | None) -> str:
     settings = {
         key: value
         for key, value in image_processor.to_dict().items()
-        # How it was saved, or is called, and nothing that changes a pixel.
-        if key not in ("image_processor_type", "processor_class", "_commit_hash", "backend")
+        if value is not None and key not in _NO_PIXEL
     }
     told = json.dumps(settings, sort_keys=True, default=str)
     return f"{name.removesuffix('Pil')} {backend or 'torchvision'} {_digest(told.encode())}"

@@ -40,7 +40,6 @@ KNOWN_MODELS: dict[str, Attention] = {
     "qwen2_vl": "causal",
     "qwen2_5_vl": "causal",
     "qwen3_vl": "causal",
-    "qwen3_vl_moe": "causal",
     "llava": "causal",
     "llava_next": "causal",
     "llava_onevision": "causal",
