@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from headwise.content import Image
 from headwise.engines.transformers import TransformersEngine
@@ -109,6 +110,29 @@ def test_a_model_that_sees_asks_for_its_processor() -> None:
         engine.capture([ASKED])
     named = TransformersEngine(tiny.model, tokenizer, processor=tiny.processor)
     assert len(named.capture([ASKED])) == 1
+
+
+def test_prompts_that_only_a_processor_makes_are_refused_without_it() -> None:
+    tiny = build_vision("paligemma")
+    with pytest.raises(InputError, match="made by its processor"):
+        TransformersEngine(tiny.model, tiny.processor.tokenizer)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["qwen2_vl", "gemma3", "llava"])
+def test_texts_are_the_same_with_and_without_a_processor(name: str) -> None:
+    tiny = build_vision(name)
+    if hasattr(tiny.model.model, "rope_deltas"):
+        tiny.model.model.rope_deltas = torch.tensor([[5]])  # As a user's own call leaves it.
+    raw = [Conversation.completion(text) for text in ("the cat sat on", "a")]
+    both = [
+        TransformersEngine(tiny.model, one)
+        for one in (tiny.processor, tiny.processor.tokenizer)  # type: ignore[attr-defined]
+    ]
+    found = [
+        (engine.capture(raw).values[-1], engine.token_logprobs(raw, ["Yes", " No"]))
+        for engine in both
+    ]
+    assert all(map(torch.equal, *found))
 
 
 def test_a_family_that_was_never_checked_refuses_images() -> None:

@@ -14,7 +14,7 @@ from transformers import AutoProcessor
 import headwise
 from headwise.content import as_image
 from headwise.engines.transformers import TransformersEngine
-from headwise.errors import EngineError
+from headwise.errors import InputError
 from headwise.prompts.conversation import Conversation
 from tiny_vision_models import TinyVision, build_vision
 
@@ -66,8 +66,10 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(AutoProcessor, "from_pretrained", fail)
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(EngineError, match=r"processor.*a package is missing"):
-        headwise.load(str(folder))
+    engine = headwise.load(str(folder))
+    assert len(engine.capture([Conversation.user("Hi")])) == 1
+    with pytest.raises(InputError, match=r"processor.*a package is missing"):
+        engine.capture(SHOWN)
 
 
 def test_loading_changes_no_module_of_transformers(tmp_path: Path) -> None:

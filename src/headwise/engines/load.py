@@ -11,8 +11,6 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
-    AutoTokenizer,
-    ProcessorMixin,
 )
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -20,7 +18,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from headwise.engines.embedded import EMBEDDED_MODEL_ID, embedded_model_path
-from headwise.engines.processors import load_processor
+from headwise.engines.processors import Reading, load_reading
 from headwise.engines.transformers import TransformersEngine
 from headwise.engines.transformers.sight import KNOWN_MODELS
 from headwise.errors import EngineError, InputError
@@ -80,13 +78,14 @@ def load(
     if chosen_device == "auto" or quantization is not None:
         arguments["device_map"] = "auto" if chosen_device == "auto" else {"": chosen_device}
     arguments = {name: value for name, value in arguments.items() if value is not None}
-    loaded, tokenizer, processor = _read(source, revision, trust_remote_code, arguments)
+    loaded, reading = _read(source, revision, trust_remote_code, arguments)
     if "device_map" not in arguments:
         loaded = loaded.to(chosen_device)
     return TransformersEngine(
         loaded,
-        tokenizer,
-        processor=processor,
+        reading.tokenizer,
+        processor=reading.processor,
+        processor_error=reading.processor_error,
         model_id=model_id,
         revision=None if shipped else _commit(loaded, revision),
         token_budget=token_budget,
@@ -97,8 +96,7 @@ def load(
 
 def _read(
     source: str, revision: str | None, trust_remote_code: bool, arguments: dict[str, Any]
-) -> tuple[Any, Any, ProcessorMixin | None]:
-    """Model, tokenizer, and the processor of a model that sees."""
+) -> tuple[Any, Reading]:
     _check_folder(source)
     shared = {"trust_remote_code": trust_remote_code}
     if revision is not None:
@@ -106,10 +104,7 @@ def _read(
     try:
         config = AutoConfig.from_pretrained(source, **shared)
         sees = _sees(config)
-        processor = load_processor(source, config, shared) if sees else None
-        tokenizer: Any = getattr(processor, "tokenizer", None)
-        if tokenizer is None:
-            tokenizer = AutoTokenizer.from_pretrained(source, **shared)
+        reading = load_reading(source, config if sees else None, shared)
         loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         # Only safetensors: a pickled checkpoint can run code when it is read.
         model = loader.from_pretrained(source, config=config, use_safetensors=True, **arguments)
@@ -118,7 +113,7 @@ def _read(
             f"Could not load the model {source!r}: {error}\nExpected a Hub id or a folder with "
             "config.json, a tokenizer and safetensors weights of a causal language model."
         ) from error
-    return model, tokenizer, processor
+    return model, reading
 
 
 def _sees(config: Any) -> bool:

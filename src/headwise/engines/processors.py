@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from transformers import (
@@ -18,6 +19,40 @@ from headwise.errors import EngineError
 # Without num2words, which it says the times of videos with, SmolVLM's processor does not start;
 # Idefics3's writes the same for a picture.
 _IN_PLACE_OF = {"SmolVLMProcessor": Idefics3Processor}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reads a model's prompts.
+
+    Args:
+        tokenizer: Its tokenizer.
+        processor: What reads its images, with the same tokenizer; None where it has none.
+        processor_error: Why the processor could not be loaded.
+    """
+
+    tokenizer: Any
+    processor: ProcessorMixin | None = None
+    processor_error: str | None = None
+
+
+def load_reading(source: str, config: Any | None, shared: dict[str, Any]) -> Reading:
+    """Loads what reads a model's prompts.
+
+    A model that sees goes on with texts where its processor cannot be loaded.
+
+    Args:
+        source: A Hub id or a folder.
+        config: The configuration of a model that sees; None for one of texts.
+        shared: Arguments for everything that is loaded: the revision, whether code may run.
+    """
+    if config is None:
+        return Reading(AutoTokenizer.from_pretrained(source, **shared))
+    try:
+        processor: Any = load_processor(source, config, shared)
+    except EngineError as error:
+        return Reading(AutoTokenizer.from_pretrained(source, **shared), processor_error=str(error))
+    return Reading(processor.tokenizer, processor)
 
 
 def load_processor(source: str, config: Any, shared: dict[str, Any]) -> ProcessorMixin:

@@ -61,6 +61,7 @@ class TransformersEngine:
         model: A causal language model, or one that takes images beside text, in any mode.
         tokenizer: Its tokenizer; or its processor, which has one.
         processor: Its processor, where it is to be shown images and is not given as `tokenizer`.
+        processor_error: Why its processor could not be loaded, for whoever shows it an image.
         model_id: The name artifacts remember it by.
         revision: Its commit or tag, where known.
         token_budget: Padded tokens a batch may have; by device where None.
@@ -75,6 +76,7 @@ class TransformersEngine:
 
     Raises:
         LayoutError: The attention heads could not be found with certainty.
+        InputError: The model's prompts cannot be made without its processor (PaliGemma).
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class TransformersEngine:
         tokenizer: PreTrainedTokenizerBase | ProcessorMixin,
         *,
         processor: ProcessorMixin | None = None,
+        processor_error: str | None = None,
         model_id: str = "local",
         revision: str | None = None,
         token_budget: int | None = None,
@@ -105,7 +108,7 @@ class TransformersEngine:
         sight = sight_of(model, processor)
         reader = None if sight is None else sight.reader
         self._encoder = PromptEncoder(
-            self.tokenizer, chat_template, reader, why_blind(model, model_id, processor)
+            self.tokenizer, chat_template, reader, why_blind(model, model_id, processor_error)
         )
         if token_budget is None:
             token_budget = CPU_TOKEN_BUDGET if model.device.type == "cpu" else GPU_TOKEN_BUDGET

@@ -30,7 +30,7 @@ from headwise.engines.transformers.pictures import (
     pictures_of,
     true_ids,
 )
-from headwise.errors import EngineError
+from headwise.errors import EngineError, InputError
 
 Attention: TypeAlias = Literal["causal", "picture", "prompt", "cross"]
 
@@ -79,12 +79,15 @@ class Sight:
 
     Args:
         model: The model.
-        reader: Its processor.
+        reader: Its processor; None where it is shown no pictures.
         feature_bytes: Memory that features of pictures may take, where the model is.
     """
 
     def __init__(
-        self, model: PreTrainedModel, reader: PictureReader, feature_bytes: int = _FEATURE_BYTES
+        self,
+        model: PreTrainedModel,
+        reader: PictureReader | None,
+        feature_bytes: int = _FEATURE_BYTES,
     ) -> None:
         self.reader = reader
         self.attention = KNOWN_MODELS[model.config.model_type]
@@ -113,6 +116,12 @@ class Sight:
         """Whether tokens may be run behind a prefix that has been run before."""
         # transformers makes the mask of a picture in a first pass only.
         return self.attention == "causal" or not pictures_of(rest)
+
+    @property
+    def _reading(self) -> PictureReader:
+        if self.reader is None:
+            raise EngineError("A picture came to a model without a processor.")
+        return self.reader
 
     @contextmanager
     def shown(self, rows: Sequence[Sequence[int]]) -> Iterator[None]:
@@ -199,11 +208,11 @@ class Sight:
 
     def _beside_the_sequence(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         """What a model with cross-attention takes for equal rows, or for one."""
-        made = [self.reader.inputs(picture) for picture in pictures_of(rows[0])]
+        made = [self._reading.inputs(picture) for picture in pictures_of(rows[0])]
         names = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
         inputs = {name: torch.cat([one[name] for one in made], dim=1) for name in names}
         ids = true_ids(rows[0])
-        sparse = get_cross_attention_token_mask(ids, self.reader.image_token_id)
+        sparse = get_cross_attention_token_mask(ids, self._reading.image_token_id)
         n_tiles = [int(one["aspect_ratio_mask"].sum()) for one in made]
         widest = inputs["aspect_ratio_mask"].shape[-1]
         inputs["cross_attention_mask"] = torch.as_tensor(
@@ -226,9 +235,9 @@ class Sight:
         return padded
 
     def _marks(self, row: Sequence[int]) -> Tensor:
-        picture = self.reader.image_token_id
+        token = int(self._model.config.image_token_id)
         return torch.tensor(
-            [int(isinstance(one, PictureToken) and one.token_id == picture) for one in row]
+            [int(isinstance(one, PictureToken) and one.token_id == token) for one in row]
         )
 
     def _features_of(self, picture: Picture) -> _Features:
@@ -247,7 +256,7 @@ class Sight:
         taken = inspect.signature(core.get_image_features).parameters
         inputs = {
             name: value.to(self._model.device)
-            for name, value in self.reader.inputs(picture).items()
+            for name, value in self._reading.inputs(picture).items()
             if name in taken
         }
         output = core.get_image_features(**inputs, return_dict=True)
@@ -260,35 +269,52 @@ class Sight:
 
 
 def sight_of(model: PreTrainedModel, processor: ProcessorMixin | None) -> Sight | None:
-    """How a model is shown pictures; None where it cannot see, or cannot for want of a processor.
+    """How a model is shown pictures; None for one of texts, and one headwise was not checked with.
 
     Args:
         model: The model.
-        processor: Its processor.
+        processor: Its processor; without it the model is shown no pictures.
+
+    Raises:
+        InputError: The model's prompts cannot be made without its processor.
     """
-    if processor is None or model.config.model_type not in KNOWN_MODELS:
+    kind = model.config.model_type
+    if kind not in KNOWN_MODELS:
         return None
-    return Sight(model, PictureReader(processor, model.config))
+    if processor is None and KNOWN_MODELS[kind] == "prompt":
+        raise InputError(
+            f"The prompts of {type(model).__name__} are made by its processor, also where they "
+            "show no image. Pass processor=AutoProcessor.from_pretrained(...)."
+        )
+    return Sight(model, None if processor is None else PictureReader(processor, model.config))
 
 
-def why_blind(model: PreTrainedModel, model_id: str, processor: ProcessorMixin | None) -> str:
-    """What to say of an image that a model without sight is given."""
-    shown = f"The model {model_id!r} ({type(model).__name__})"
+def why_blind(model: PreTrainedModel, model_id: str, processor_error: str | None) -> str:
+    """What to say of an image that a model without sight is given.
+
+    Args:
+        model: The model.
+        model_id: What it is called.
+        processor_error: Why its processor could not be loaded; None where nobody tried.
+    """
+    given = f"The model {model_id!r} ({type(model).__name__}) was given an image"
     kind = model.config.model_type
     known = ", ".join(KNOWN_MODELS)
+    if kind in KNOWN_MODELS and processor_error:
+        return f"{given}, but its processor could not be loaded: {processor_error}"
     if kind in KNOWN_MODELS:
         return (
-            f"{shown} was given an image, but no processor to read it with. Load it with "
-            "headwise.load, or pass processor=AutoProcessor.from_pretrained(...)."
+            f"{given}, but no processor to read it with. Load it with headwise.load, or pass "
+            "processor=AutoProcessor.from_pretrained(...)."
         )
     if getattr(model.config, "vision_config", None) is not None:
         return (
-            f"{shown} was given an image, but headwise has not been checked with the images of "
-            f"models of the type {kind!r}. Leave the image out, or use one of the types {known}."
+            f"{given}, but headwise has not been checked with images on models of the type "
+            f"{kind!r}. Leave the image out, or use one of the types {known}."
         )
     return (
-        f"{shown} reads text only and was given an image. Leave the image out, or load a model "
-        f"that sees: one of the types {known}."
+        f"{given}, and reads text only. Leave the image out, or load a model that sees: one of "
+        f"the types {known}."
     )
 
 
