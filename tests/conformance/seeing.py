@@ -76,7 +76,7 @@ class Seeing:
     def conversations(self) -> tuple[Conversation, ...]:
         """With one picture, with two, with none where the family takes it, chat and raw."""
         text = (TEXT,) if self.tiny.facts.text_only else ()
-        return (ASKED, *text, TWO, RAW, TALK, TWO_RAW)
+        return (ASKED, *text, TWO, TALK, TWO_RAW)
 
     @property
     def heads(self) -> tuple[Heads, ...]:

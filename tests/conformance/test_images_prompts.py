@@ -55,6 +55,13 @@ def test_text_cannot_become_a_picture(seeing: Seeing) -> None:
     )
 
 
+def test_a_candidate_cannot_become_a_picture(seeing: Seeing) -> None:
+    tokenizer: Any = seeing.tiny.processor.tokenizer  # type: ignore[attr-defined]
+    image = tokenizer.convert_ids_to_tokens(seeing.tiny.image_token_id)
+    with pytest.raises(InputError, match="stands for images"):
+        seeing.engine.token_logprobs([ASKED], ["Yes", f"No{image}"])
+
+
 def test_tokens_are_equal_only_where_pictures_are(seeing: Seeing) -> None:
     first, same, other = (
         ids_of(seeing, Conversation.completion((image, "Hi")))

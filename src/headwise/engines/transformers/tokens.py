@@ -137,9 +137,13 @@ class PromptEncoder:
         joined = self._plain_ids(tail + target)
         # Where the target's first characters merge with the tail, the model would have to take
         # back a token; then the target is tokenized on its own.
-        if joined[: len(before)] == before and len(joined) > len(before):
-            return tuple(joined[len(before) :])
-        return tuple(self._plain_ids(target))
+        fits = joined[: len(before)] == before and len(joined) > len(before)
+        ids = joined[len(before) :] if fits else self._plain_ids(target)
+        if self._reader is not None and self._reader.image_token_id in ids:
+            raise InputError(
+                f"The candidate or target {target!r} spells the token that stands for images."
+            )
+        return tuple(ids)
 
     def _plain_ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
