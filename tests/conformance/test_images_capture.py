@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -124,6 +126,17 @@ def test_what_many_responses_share_does_not_show(seeing: Seeing, shown: tuple[ob
     everyone = [TWO, *sharing(*shown), *sharing(OTHER)]
     found = seeing.engine.capture(everyone)
     assert_same_activations(found, alone(seeing.engine, everyone), 1e-5)
+
+
+def test_what_is_kept_between_calls_may_hold_pictures(seeing: Seeing) -> None:
+    like = Conversation.user((WIDE, STORY, "such a text"))
+    everyone = [replace(one, like=like) for one in sharing(WIDE)[:3]]
+    unlike = [replace(one, like=like) for one in sharing(OTHER)[:1]]
+    expected = alone(seeing.engine, [*sharing(WIDE)[:3], *sharing(OTHER)[:1]])
+    engine = seeing.with_budget(4096)
+    for _ in range(2):
+        assert_same_activations(alone(engine, [*everyone, *unlike]), expected, 1e-5)
+    assert engine._frozen.shares_prefixes == bool(engine._frozen.beginnings._kept)
 
 
 def test_pictures_that_follow_what_is_shared(seeing: Seeing) -> None:

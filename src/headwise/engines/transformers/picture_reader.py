@@ -20,7 +20,8 @@ _OF_THE_TEXT = {
     *("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "labels"),
     "cross_attention_mask",
 }
-_MOST_PICTURES = 4_096
+# Some 200 bytes each.
+_MOST_TOKENS = 500_000
 _PIXEL_BYTES = 256 * 1024**2
 _MOST_FACTS = 64
 
@@ -130,9 +131,12 @@ class PictureReader:
             block = ids[places[0] : places[-1] + 1]
             picture.block = tuple(picture.token(n, token) for n, token in enumerate(block))
         self._pictures[known.key] = known
-        if len(self._pictures) > _MOST_PICTURES:
+        while len(self._pictures) > 1 and self._n_tokens() > _MOST_TOKENS:
             self._pictures.popitem(last=False)
         return known
+
+    def _n_tokens(self) -> int:
+        return sum(len(one.block) for one in self._pictures.values())
 
     def _processed(self, picture: Picture) -> tuple[str, dict[str, Tensor]]:
         """What stands for a picture in the text, and what the model sees it by."""

@@ -110,7 +110,7 @@ class Sight:
     def rows_run_alone(self) -> bool:
         """Whether another row of a batch would change what a row gives."""
         # A token before every picture looks at all places for pictures, those of padding as well.
-        return self.attention == "cross"
+        return self.attention == "cross" and self.reader is not None
 
     def may_follow(self, rest: Sequence[int]) -> bool:
         """Whether tokens may be run behind a prefix that has been run before."""

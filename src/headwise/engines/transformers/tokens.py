@@ -49,6 +49,8 @@ class PromptEncoder:
         self._reader = reader
         self._no_images = no_images
         own = None if reader is None else getattr(reader.processor, "chat_template", None)
+        if isinstance(own, dict):  # Several, by name.
+            own = own.get("default")
         self._template = own or tokenizer.chat_template
         self.has_chat_template = bool(self._template)
         self._template_arguments = dict(chat_template or {})
