@@ -21,7 +21,7 @@ from tiny_vision_models import TinyVision, build_vision
 from .reference import Edit, _edit_hook, steering_edits
 
 CANDIDATES = ("Yes", " No", " a good answer")
-LENGTH = 6
+LENGTH = 5
 
 
 def picture(width: int, height: int, seed: int) -> Image:
