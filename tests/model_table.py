@@ -27,7 +27,12 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
     "batches": ("test_a_batch_equals_its_single_runs", "test_a_batch_of_losses_equals_its"),
     "prefixes": (
         *("test_capture_of_conversations_with_one_beginning", "test_capture_where_"),
-        *("test_what_many_responses_share", "test_pictures_that_follow", "test_a_prompt_may_end"),
+        *(
+            "test_what_many_responses_share",
+            "test_what_is_kept_between",
+            "test_pictures_that_follow",
+            "test_a_prompt_may_end",
+        ),
     ),
     "early stop": ("test_capture_stops_at", "test_the_deepest_layer_needed"),
     "scores": (
