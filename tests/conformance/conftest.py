@@ -6,7 +6,9 @@ import pytest
 
 from tiny_models import FAMILIES, Family, family
 from tiny_tokenizer import build_tokenizer
+from tiny_vision_models import VISION_FAMILIES
 
+from .seeing import Seeing
 from .subject import Subject
 
 
@@ -34,3 +36,9 @@ def dropping_out() -> Subject:
 def llama() -> Subject:
     """One family, for what does not depend on the architecture."""
     return Subject.of(family("llama"), build_tokenizer())
+
+
+@pytest.fixture(scope="session", params=VISION_FAMILIES)
+def seeing(request: pytest.FixtureRequest) -> Seeing:
+    """A family that sees: its engine beside the same model run plainly."""
+    return Seeing.of(request.param)

@@ -92,7 +92,7 @@ class ArtifactRecord:
             "format_version": self.format_version,
             "method": self.method,
             "parameters": self.parameters,
-            "base_model": asdict(self.base_model),
+            "base_model": _fingerprint_fields(self.base_model),
             "layout": asdict(self.layout),
             "site": self.site,
             "heads": heads,
@@ -158,6 +158,14 @@ def check_format_version(document: object) -> None:
         )
 
 
+def _fingerprint_fields(fingerprint: ModelFingerprint) -> dict[str, object]:
+    """A fingerprint as a document has it: without what a model of texts has nothing to say of."""
+    fields = asdict(fingerprint)
+    if not fingerprint.image_processor:
+        del fields["image_processor"]
+    return fields
+
+
 def _read_fingerprint(fields: Fields) -> ModelFingerprint:
     return ModelFingerprint(
         model_id=fields.text("model_id"),
@@ -167,6 +175,10 @@ def _read_fingerprint(fields: Fields) -> ModelFingerprint:
         weights_hash=fields.text("weights_hash"),
         chat_template_hash=fields.text("chat_template_hash"),
         dtype=fields.text("dtype"),
+        # Left out where the model was shown no images.
+        image_processor=fields.text("image_processor")
+        if "image_processor" in fields.values
+        else "",
     )
 
 

@@ -28,6 +28,9 @@ class ModelFingerprint:
         weights_hash: Hash of a sample of the weights, so that two models of one shape differ.
         chat_template_hash: Hash of the chat template.
         dtype: The dtype the model ran in; informative, never compared.
+        image_processor: What makes pixels of images: its class, its backend (`"pil"` or
+            `"torchvision"`, whose pixels differ a little) and a hash of its settings, by spaces;
+            empty where the model is shown none. The backend is informative, never compared.
     """
 
     model_id: str
@@ -37,12 +40,17 @@ class ModelFingerprint:
     weights_hash: str
     chat_template_hash: str
     dtype: str
+    image_processor: str = ""
 
     def difference(self, other: ModelFingerprint) -> tuple[str, ...]:
         """Names of the compared fields in which two fingerprints differ; empty where they match."""
         mine, theirs = asdict(self), asdict(other)
         compared = ("architecture", "layout_hash", "weights_hash", "chat_template_hash")
-        return tuple(name for name in compared if mine[name] != theirs[name])
+        different = tuple(name for name in compared if mine[name] != theirs[name])
+        pixels = [one.image_processor.split()[::2] for one in (self, other)]
+        # One that was shown no images says nothing about them.
+        alike = not all(pixels) or pixels[0] == pixels[1]
+        return different if alike else (*different, "image_processor")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+)
 
 from headwise.engines.embedded import EMBEDDED_MODEL_ID, embedded_model_path
+from headwise.engines.processors import Reading, load_reading
 from headwise.engines.transformers import TransformersEngine
+from headwise.engines.transformers.sight import KNOWN_MODELS
 from headwise.errors import EngineError, InputError
+
+# The models that ship, by the names that stand for them.
+SHIPPED: dict[str, Callable[[], Path]] = {EMBEDDED_MODEL_ID: embedded_model_path}
 
 
 def load(
@@ -26,7 +40,7 @@ def load(
     trust_remote_code: bool = False,
     verify_layout: bool = True,
 ) -> TransformersEngine:
-    """Loads a decoder language model into an engine.
+    """Loads a language model, or one that takes images beside text, into an engine.
 
     Args:
         model: A Hub id, a local folder, or None (or `"embedded"`) for SmolLM2-135M-Instruct.
@@ -49,8 +63,9 @@ def load(
         EngineError: The model could not be found or loaded.
         LayoutError: Its attention heads could not be found with certainty.
     """
-    embedded = model is None or str(model) == EMBEDDED_MODEL_ID
-    source = str(embedded_model_path() if embedded else model)
+    model_id = EMBEDDED_MODEL_ID if model is None else str(model)
+    shipped = SHIPPED.get(model_id)
+    source = model_id if shipped is None else str(shipped())
     _check_device(device)
     chosen_device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     arguments: dict[str, Any] = {
@@ -63,14 +78,16 @@ def load(
     if chosen_device == "auto" or quantization is not None:
         arguments["device_map"] = "auto" if chosen_device == "auto" else {"": chosen_device}
     arguments = {name: value for name, value in arguments.items() if value is not None}
-    loaded, tokenizer = _read(source, revision, trust_remote_code, arguments)
+    loaded, reading = _read(source, revision, trust_remote_code, arguments)
     if "device_map" not in arguments:
         loaded = loaded.to(chosen_device)
     return TransformersEngine(
         loaded,
-        tokenizer,
-        model_id=EMBEDDED_MODEL_ID if embedded else str(model),
-        revision=None if embedded else _commit(loaded, revision),
+        reading.tokenizer,
+        processor=reading.processor,
+        processor_error=reading.processor_error,
+        model_id=model_id,
+        revision=None if shipped else _commit(loaded, revision),
         token_budget=token_budget,
         chat_template=chat_template,
         verify_layout=verify_layout,
@@ -79,24 +96,32 @@ def load(
 
 def _read(
     source: str, revision: str | None, trust_remote_code: bool, arguments: dict[str, Any]
-) -> tuple[Any, Any]:
+) -> tuple[Any, Reading]:
     _check_folder(source)
     shared = {"trust_remote_code": trust_remote_code}
     if revision is not None:
         shared["revision"] = revision  # type: ignore[assignment]
     try:
         config = AutoConfig.from_pretrained(source, **shared)
-        tokenizer = AutoTokenizer.from_pretrained(source, **shared)
+        sees = _sees(config)
+        reading = load_reading(source, config if sees else None, shared)
+        loader = AutoModelForImageTextToText if sees else AutoModelForCausalLM
         # Only safetensors: a pickled checkpoint can run code when it is read.
-        model = AutoModelForCausalLM.from_pretrained(
-            source, config=config, use_safetensors=True, **arguments
-        )
+        model = loader.from_pretrained(source, config=config, use_safetensors=True, **arguments)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise EngineError(
             f"Could not load the model {source!r}: {error}\nExpected a Hub id or a folder with "
             "config.json, a tokenizer and safetensors weights of a causal language model."
         ) from error
-    return model, tokenizer
+    return model, reading
+
+
+def _sees(config: Any) -> bool:
+    """Whether a model is to be loaded with its vision tower."""
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        return False
+    # What headwise cannot show images goes on as the language model that it also is.
+    return config.model_type in KNOWN_MODELS or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
 
 
 def _check_folder(source: str) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from headwise.engines.transformers.hooks import TokenPositions
+from headwise.engines.transformers.pictures import before_cut_picture, true_ids
 
 TokenIds = tuple[int, ...]
 
@@ -50,7 +51,8 @@ class Request:
             The request.
         """
         last = len(ids) - 1
-        return cls(tuple(ids), (last,), min(last, common_prefix_length(ids, like)))
+        n_beginning = min(last, common_prefix_length(ids, like))
+        return cls(tuple(ids), (last,), before_cut_picture(ids, n_beginning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,13 @@ class Batch:
 
     Args:
         rows: Their request numbers.
-        input_ids: `(len(rows), t)` int64, padded on the right, without the group's prefix.
+        ids: Their tokens, without the group's prefix.
+        input_ids: `(len(rows), t)` int64, what the model is given for them, padded on the right.
         spots: The rows' positions of interest, in row order, relative to `input_ids`.
     """
 
     rows: tuple[int, ...]
+    ids: tuple[TokenIds, ...]
     input_ids: Tensor
     spots: TokenPositions
 
@@ -114,7 +118,7 @@ def sharing_groups(requests: Sequence[Request], *, share: bool) -> list[SharingG
 def _shareable(first: Request, second: Request) -> int:
     # The positions that are read (and steered) must be run for each request itself.
     length = common_prefix_length(first.ids, second.ids)
-    return min(length, first.spots[0], second.spots[0])
+    return before_cut_picture(first.ids, min(length, first.spots[0], second.spots[0]))
 
 
 def _split(requests: Sequence[Request], order: list[int], shared: list[int]) -> list[SharingGroup]:
@@ -186,12 +190,11 @@ def _batch(
 ) -> Batch:
     input_ids = torch.full((len(members), longest), pad_id, dtype=torch.long)
     rows, columns = [], []
-    for number, row in enumerate(members):
-        ids = requests[row].ids[skip:]
-        input_ids[number, : len(ids)] = torch.tensor(ids)
+    everyone = tuple(requests[row].ids[skip:] for row in members)
+    for number, (row, ids) in enumerate(zip(members, everyone, strict=True)):
+        input_ids[number, : len(ids)] = torch.tensor(true_ids(ids))
         for spot in requests[row].spots:
             rows.append(number)
             columns.append(spot - skip)
-    return Batch(
-        tuple(members), input_ids, TokenPositions(torch.tensor(rows), torch.tensor(columns))
-    )
+    spots = TokenPositions(torch.tensor(rows), torch.tensor(columns))
+    return Batch(tuple(members), everyone, input_ids, spots)

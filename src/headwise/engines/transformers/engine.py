@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from headwise.engines.base import HeadEffects, ModelFingerprint, Sampling, TruncatedText
 from headwise.engines.transformers.batching import Request
@@ -31,6 +31,7 @@ from headwise.engines.transformers.modes import evaluation_mode
 from headwise.engines.transformers.prefix_store import PrefixStore
 from headwise.engines.transformers.prefixes import run_prefix, supports_prefixes
 from headwise.engines.transformers.sampling import check_sampling
+from headwise.engines.transformers.sight import sight_of, why_blind
 from headwise.engines.transformers.strategy import StrategyChooser
 from headwise.engines.transformers.streaming import stream_text
 from headwise.engines.transformers.tokens import PromptEncoder
@@ -57,8 +58,10 @@ class TransformersEngine:
     call at a time.
 
     Args:
-        model: A causal language model, in any mode.
-        tokenizer: Its tokenizer.
+        model: A causal language model, or one that takes images beside text, in any mode.
+        tokenizer: Its tokenizer; or its processor, which has one.
+        processor: Its processor, where it is to be shown images and is not given as `tokenizer`.
+        processor_error: Why its processor could not be loaded, for whoever shows it an image.
         model_id: The name artifacts remember it by.
         revision: Its commit or tag, where known.
         token_budget: Padded tokens a batch may have; by device where None.
@@ -73,13 +76,16 @@ class TransformersEngine:
 
     Raises:
         LayoutError: The attention heads could not be found with certainty.
+        InputError: The model's prompts cannot be made without its processor (PaliGemma).
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: PreTrainedTokenizerBase | ProcessorMixin,
         *,
+        processor: ProcessorMixin | None = None,
+        processor_error: str | None = None,
         model_id: str = "local",
         revision: str | None = None,
         token_budget: int | None = None,
@@ -89,26 +95,38 @@ class TransformersEngine:
         chat_template: dict[str, Any] | None = None,
         verify_layout: bool = True,
     ) -> None:
+        if isinstance(tokenizer, ProcessorMixin):
+            processor, own = tokenizer, tokenizer.tokenizer
+        else:
+            own = tokenizer
         self.model = model
-        self.tokenizer = tokenizer
+        self.tokenizer: PreTrainedTokenizerBase = own
+        self.processor = processor
         located = locate_heads(model)
         if verify_layout:
             verify_heads(model, located)
-        self._encoder = PromptEncoder(tokenizer, chat_template)
+        sight = sight_of(model, processor)
+        reader = None if sight is None else sight.reader
+        self._encoder = PromptEncoder(
+            self.tokenizer, chat_template, reader, why_blind(model, model_id, processor_error)
+        )
         if token_budget is None:
             token_budget = CPU_TOKEN_BUDGET if model.device.type == "cpu" else GPU_TOKEN_BUDGET
-        run = partial(run_prefix, model)
+        run = partial(run_prefix, model, sight=sight)
         self._frozen = FrozenModel(
             model,
             located,
-            token_budget,
+            1 if sight is not None and sight.rows_run_alone else token_budget,
             self._encoder.pad_id,
-            supports_prefixes(model),
+            supports_prefixes(model)
+            and not any(entry.reads_pictures for entry in located)
+            and (sight is None or sight.shares_prefixes),
             KeptBeginnings(run, beginning_bytes),
+            sight,
         )
         self._layout = layout_of(located)
         self._fingerprint = fingerprint_of(
-            model, self._layout, model_id, revision, self._encoder.template_hash
+            model, self._layout, model_id, revision, self._encoder.template_hash, processor
         )
         on_cpu = model.device.type == "cpu"
         self._prefixes = PrefixStore(run, prefix_bytes, 0 if on_cpu else spilled_prefix_bytes)
@@ -174,6 +192,7 @@ class TransformersEngine:
             places.append([(len(requests) + number, column) for number, column in plan.places])
             requests.extend(plan.requests)
             wanted.extend(plan.wanted)
+        self._forget_if_trained()
         with evaluation_mode(self.model):
             found = logprobs_at_spots(self._frozen, requests, wanted, steering, progress=progress)
         result = torch.empty(len(conversations), len(candidates), dtype=torch.float64)
@@ -270,6 +289,7 @@ class TransformersEngine:
         check_sampling(sampling)
         check_steering(self._layout, steering)
         prompts = [self._encoder.encode(conversation) for conversation in conversations]
+        self._forget_if_trained()
         with evaluation_mode(self.model):
             return generate_texts(
                 self._frozen, self._encoder, prompts, sampling, steering, progress=progress
@@ -286,6 +306,7 @@ class TransformersEngine:
         check_sampling(sampling)
         check_steering(self._layout, steering)
         prompt = self._encoder.encode(conversation)
+        self._forget_if_trained()
         return stream_text(self._frozen, self._encoder, prompt, sampling, steering)
 
     def truncate(self, text: str, max_tokens: int) -> TruncatedText:
@@ -296,6 +317,8 @@ class TransformersEngine:
         """Frees the keys and values that are kept from one call to the next."""
         self._prefixes.clear()
         self._frozen.beginnings.clear()
+        if self._frozen.sight is not None:
+            self._frozen.sight.clear()
 
     def _forget_if_trained(self) -> None:
         """Keys and values that are kept do not outlive the weights that made them."""

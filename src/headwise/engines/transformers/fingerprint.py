@@ -7,12 +7,17 @@ import json
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, ProcessorMixin
 
 from headwise.engines.base import ModelFingerprint
 from headwise.heads import HeadLayout
 
 _SAMPLES_PER_WEIGHT = 256
+# Settings of an image processor that say how it is called or was saved, and change no pixel.
+_NO_PIXEL = {
+    *("image_processor_type", "processor_class", "_commit_hash", "_processor_class", "backend"),
+    *("device", "disable_grouping", "data_format", "input_data_format", "return_tensors"),
+}
 
 
 def fingerprint_of(
@@ -21,6 +26,7 @@ def fingerprint_of(
     model_id: str,
     revision: str | None,
     chat_template_hash: str,
+    processor: ProcessorMixin | None = None,
 ) -> ModelFingerprint:
     """Takes the fingerprint of a loaded model.
 
@@ -30,6 +36,7 @@ def fingerprint_of(
         model_id: The name artifacts remember it by.
         revision: Commit or tag.
         chat_template_hash: Hash of its chat template.
+        processor: What reads its images; None where it is shown none.
 
     Returns:
         The fingerprint.
@@ -44,7 +51,24 @@ def fingerprint_of(
         weights_hash=_digest(_weight_signs(model)),
         chat_template_hash=chat_template_hash,
         dtype=str(model.dtype).removeprefix("torch."),
+        image_processor=_image_processor_of(processor),
     )
+
+
+def _image_processor_of(processor: ProcessorMixin | None) -> str:
+    """Class, backend and a hash of the settings of what makes pixels of images."""
+    image_processor = getattr(processor, "image_processor", None)
+    if image_processor is None:
+        return ""
+    name = type(image_processor).__name__
+    backend = getattr(image_processor, "backend", None) or ("pil" if name.endswith("Pil") else "")
+    settings = {
+        key: value
+        for key, value in image_processor.to_dict().items()
+        if value is not None and key not in _NO_PIXEL
+    }
+    told = json.dumps(settings, sort_keys=True, default=str)
+    return f"{name.removesuffix('Pil')} {backend or 'torchvision'} {_digest(told.encode())}"
 
 
 def _weight_signs(model: PreTrainedModel) -> bytes:

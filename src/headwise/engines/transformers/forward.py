@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from headwise.engines.transformers.batching import (
     Batch,
     Request,
     SharingGroup,
+    TokenIds,
     pack,
     sharing_groups,
 )
@@ -29,6 +31,7 @@ from headwise.engines.transformers.hooks import (
 from headwise.engines.transformers.kept_beginnings import KeptBeginnings, beginning_of
 from headwise.engines.transformers.locate import LocatedLayer
 from headwise.engines.transformers.prefixes import PrefixStates, run_prefix
+from headwise.engines.transformers.sight import Sight
 from headwise.errors import EngineError
 from headwise.heads import Steering
 from headwise.progress import progress_bar
@@ -45,6 +48,7 @@ class FrozenModel:
         pad_id: What padding is filled with.
         shares_prefixes: Whether keys and values of a prefix can serve several rows.
         beginnings: What conversations of one template begin with.
+        sight: How it is shown pictures; None where it cannot see.
     """
 
     model: PreTrainedModel
@@ -53,6 +57,51 @@ class FrozenModel:
     pad_id: int
     shares_prefixes: bool
     beginnings: KeptBeginnings
+    sight: Sight | None = None
+
+    @property
+    def core(self) -> nn.Module:
+        """The model without its output embedding."""
+        return self.model.base_model if self.sight is None else self.sight.core
+
+    def showing(self, rows: Sequence[TokenIds]) -> AbstractContextManager[None]:
+        """Has the model see the pictures of some rows while the block runs."""
+        return nullcontext() if self.sight is None else self.sight.shown(rows)
+
+    def beside(
+        self,
+        rows: Sequence[TokenIds],
+        prompts: Sequence[int],
+        before: Sequence[TokenIds] | None = None,
+    ) -> dict[str, Tensor]:
+        """What the model takes beside some rows' token ids; see `Sight.inputs`."""
+        return {} if self.sight is None else self.sight.inputs(rows, prompts, before)
+
+    def beside_steps(self, prompt: TokenIds, rows: int, n: int) -> dict[str, Tensor]:
+        """What the model takes beside steps of `n` tokens, from the last of one prompt on."""
+        if self.sight is None or not self.sight.counts_in_three:
+            return {}
+        return {"position_ids": self.steps_after([prompt], n).expand(-1, rows, -1)}
+
+    def run(self, prefix: TokenIds) -> PrefixStates:
+        """Runs a prefix through the model."""
+        return run_prefix(self.model, prefix, self.sight)
+
+    def steps_after(self, prompts: Sequence[TokenIds], n: int) -> Tensor:
+        """Positions of steps from the last token of prompts on.
+
+        Args:
+            prompts: Prompts whose last token is text.
+            n: How many tokens a step has.
+
+        Returns:
+            `(len(prompts), n)`, or `(3, len(prompts), n)` for a model that counts in three.
+        """
+        if self.sight is None or not self.sight.counts_in_three:
+            starts = torch.tensor([len(ids) - 1 for ids in prompts])
+        else:
+            starts = torch.stack([self.sight.positions(ids)[:, -1] for ids in prompts], dim=1)
+        return (starts[..., None] + torch.arange(n)).to(self.model.device)
 
     @property
     def output_embedding(self) -> nn.Module:
@@ -74,6 +123,7 @@ class FrozenModel:
 class _Planned:
     batch: Batch
     prefix: PrefixStates | None
+    before: TokenIds
 
 
 def _planned(
@@ -84,17 +134,30 @@ def _planned(
         for group in groups:
             kept = beginning_of(requests, group) if frozen.shares_prefixes else ()
             shared = replace(group, prefix=kept) if kept else group
+            if not _may_share(frozen, requests, shared):
+                shared, kept = replace(group, prefix=()), ()
             prefix = _states(frozen, shared, is_kept=bool(kept))
             batches = pack(requests, shared, token_budget=frozen.token_budget, pad_id=frozen.pad_id)
             for batch in batches:
-                yield _Planned(batch, prefix)
+                yield _Planned(batch, prefix, shared.prefix)
                 bar.advance(len(batch.rows))
 
 
 def _states(frozen: FrozenModel, group: SharingGroup, *, is_kept: bool) -> PrefixStates | None:
     if is_kept:
         return frozen.beginnings.states(group.prefix)
-    return run_prefix(frozen.model, group.prefix) if group.prefix else None
+    return frozen.run(group.prefix) if group.prefix else None
+
+
+def _may_share(frozen: FrozenModel, requests: Sequence[Request], group: SharingGroup) -> bool:
+    """Whether what follows a group's prefix may be run behind it."""
+    skip = len(group.prefix)
+    sight = frozen.sight
+    return (
+        not skip
+        or sight is None
+        or all(sight.may_follow(requests[row].ids[skip:]) for row in group.rows)
+    )
 
 
 @torch.no_grad()
@@ -121,8 +184,14 @@ def read_heads(
     for planned in _planned(frozen, requests, progress, "Reading heads"):
         reader = HeadReader(located)
         hooks = reader.hooks(planned.batch.spots)
-        with grouped_sdpa(frozen.model), installed(hooks), suppress(StopForward):
-            frozen.model.base_model(**_inputs(frozen, planned))
+        inputs = _inputs(frozen, requests, planned)
+        with (
+            grouped_sdpa(frozen.model),
+            frozen.showing(planned.batch.ids),
+            installed(hooks),
+            suppress(StopForward),
+        ):
+            frozen.core(**inputs)
         rows = torch.tensor(planned.batch.rows)
         for result, part in zip(results, reader.collect(), strict=True):
             result[rows] = part
@@ -159,8 +228,9 @@ def logprobs_at_spots(
         if steering is not None and len(steering.heads):
             where = _steered_positions(requests, batch, steering)
             hooks.update(steering_hooks(steering, frozen.located, where))
-        with grouped_sdpa(frozen.model), installed(hooks):
-            logits: Tensor = frozen.model(**_inputs(frozen, planned)).logits[0].float()
+        inputs = _inputs(frozen, requests, planned)
+        with grouped_sdpa(frozen.model), frozen.showing(batch.ids), installed(hooks):
+            logits: Tensor = frozen.model(**inputs).logits[0].float()
         normaliser = logits.logsumexp(dim=-1)
         spot = 0
         for row in batch.rows:
@@ -171,13 +241,16 @@ def logprobs_at_spots(
     return results
 
 
-def _inputs(frozen: FrozenModel, planned: _Planned) -> dict[str, object]:
+def _inputs(frozen: FrozenModel, requests: Sequence[Request], planned: _Planned) -> dict[str, Any]:
     """What the model is called with for one batch."""
-    input_ids = planned.batch.input_ids.to(frozen.model.device)
+    batch = planned.batch
+    prompts = [requests[row].spots[0] + 1 - len(planned.before) for row in batch.rows]
+    beside = frozen.beside(batch.ids, prompts, [planned.before] * len(batch.rows))
+    inputs = {"input_ids": batch.input_ids.to(frozen.model.device), **beside}
     if planned.prefix is None:
-        return {"input_ids": input_ids, "use_cache": False}
-    cache = planned.prefix.expanded_cache(len(input_ids))
-    return {"input_ids": input_ids, "past_key_values": cache, "use_cache": True}
+        return {**inputs, "use_cache": False}
+    cache = planned.prefix.expanded_cache(len(batch.rows))
+    return {**inputs, "past_key_values": cache, "use_cache": True}
 
 
 def _gather_hook(spots: TokenPositions) -> PreHook:

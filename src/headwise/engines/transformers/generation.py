@@ -22,6 +22,7 @@ from headwise.engines.base import Sampling
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
+from headwise.engines.transformers.pictures import true_ids
 from headwise.engines.transformers.sampling import row_seeds, sampling_processors
 from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.heads import Steering
@@ -148,7 +149,7 @@ def generate_ids(
     input_ids = torch.full((len(rows), longest), frozen.pad_id, dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
     for number, row in enumerate(rows):
-        input_ids[number, longest - len(row.ids) :] = torch.tensor(list(row.ids))
+        input_ids[number, longest - len(row.ids) :] = torch.tensor(true_ids(row.ids))
         attention_mask[number, longest - len(row.ids) :] = 1
     hooks: dict[nn.Module, PreHook] = {}
     if steering is not None and len(steering.heads):
@@ -157,7 +158,11 @@ def generate_ids(
     if sampling.stop:
         criteria.append(_StopStrings(encoder.tokenizer, list(sampling.stop), longest))
     model: Any = frozen.model
-    with installed(hooks):
+    everyone = [tuple(row.ids) for row in rows]
+    beside: dict[str, Tensor] = {}
+    if frozen.sight is not None:
+        beside = frozen.sight.inputs(everyone, [len(ids) for ids in everyone], on_left=True)
+    with frozen.showing(everyone), installed(hooks):
         output: Tensor = model.generate(
             input_ids=input_ids.to(device),
             attention_mask=attention_mask.to(device),
@@ -167,6 +172,7 @@ def generate_ids(
             logits_processor=sampling_processors(sampling, [row.seed for row in rows], device),
             stopping_criteria=criteria,
             streamer=streamer,
+            **beside,
         )
     return output
 

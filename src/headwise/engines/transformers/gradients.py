@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from headwise.engines.base import HeadEffects
+from headwise.engines.transformers.batching import TokenIds
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
 from headwise.engines.transformers.masks import Strategy, Variants, hidden_elsewhere
+from headwise.engines.transformers.pictures import true_ids
 from headwise.engines.transformers.prefix_store import PrefixStore
 from headwise.engines.transformers.prefixes import side_by_side
 from headwise.engines.transformers.rival_logits import only_these_tokens
@@ -72,7 +74,7 @@ def head_effects(
     Returns:
         The derivatives and the losses, on the CPU.
     """
-    together = strategy in ("grouped", "parallel") and all(len(one.ids) > 1 for one in batch)
+    together = strategy in ("grouped", "parallel") and all(one.has_prefix for one in batch)
     if len(batch) > 1 and not together:
         parts = [
             head_effects(frozen, store, [one], row[None], strategy)
@@ -89,10 +91,11 @@ def head_effects(
         )
     ]
     with torch.no_grad():
-        inputs = _inputs(frozen, store, batch, strategy)
+        inputs, seen = _inputs(frozen, store, batch, strategy)
     last = len(batch[0].suffix)
     rivals = tuple(dict.fromkeys(token for one in batch for token in one.rivals))
     with (
+        frozen.showing(seen),
         torch.enable_grad(),
         installed({dial.entry.projection: dial.hook(last) for dial in dials}),
         only_these_tokens(frozen.output_embedding, rivals) as tokens,
@@ -108,24 +111,30 @@ def head_effects(
 
 def _inputs(
     frozen: FrozenModel, store: PrefixStore, batch: Sequence[Variants], strategy: Strategy
-) -> dict[str, Any]:
-    """What the model is called with; its last tokens are the patched ones."""
+) -> tuple[dict[str, Any], list[TokenIds]]:
+    """What the model is called with, and the rows that may show pictures.
+
+    The last tokens are the patched ones.
+    """
     device, first = frozen.model.device, batch[0]
-    if strategy == "whole" or len(first.ids) < 2:
+    if strategy == "whole" or not first.has_prefix:
         whole = (*first.ids[:-1], *first.suffix)
-        return {"input_ids": torch.tensor([whole], device=device), "use_cache": False}
+        input_ids = torch.tensor([true_ids(whole)], device=device)
+        beside = frozen.beside([whole], [len(first.ids)])
+        return {"input_ids": input_ids, "use_cache": False, **beside}, [whole]
     prefixes = store.get([one.ids[:-1] for one in batch], 0)
     input_ids = torch.tensor([one.suffix for one in batch], device=device)
     inputs = {"input_ids": input_ids, "use_cache": True}
     if strategy == "expanded":
         # A plain step behind a prefix: the model counts positions and hides nothing by itself.
-        return {**inputs, "past_key_values": prefixes[0].expanded_cache(1)}
+        beside = frozen.beside_steps(first.ids, 1, len(first.suffix))
+        return {**inputs, "past_key_values": prefixes[0].expanded_cache(1), **beside}, []
     joined = prefixes[0] if len(prefixes) == 1 else side_by_side(prefixes, 0)
     lengths, m = [prefix.length for prefix in prefixes], len(first.suffix)
     return {
         **inputs,
-        "position_ids": torch.tensor([[*range(at, at + m)] for at in lengths], device=device),
+        "position_ids": frozen.steps_after([one.ids for one in batch], m),
         "attention_mask": hidden_elsewhere(frozen, lengths, joined.length, 1, m),
         # This cache grows by new tensors: gradients must not reach the memory that is kept.
         "past_key_values": joined.expanded_cache(len(batch)),
-    }
+    }, []

@@ -68,9 +68,11 @@ class HeadReader:
         self._located = located
         self._stop_at = located[-1].layer
         self._found: dict[int, Tensor] = {}
+        self._n_positions = 0
 
     def hooks(self, positions: TokenPositions) -> dict[nn.Module, PreHook]:
         """Hooks that read one batch at these positions."""
+        self._n_positions = len(positions.rows)
         return {entry.projection: self._hook(entry.layer, positions) for entry in self._located}
 
     def _hook(self, layer: int, positions: TokenPositions) -> PreHook:
@@ -83,10 +85,16 @@ class HeadReader:
 
         return hook
 
+    def _read(self, entry: LocatedLayer) -> Tensor:
+        if entry.layer not in self._found and entry.reads_pictures:
+            # Where there is no picture the model passes the layer by: its heads add nothing.
+            return torch.zeros(self._n_positions, entry.n_heads * entry.head_dim)
+        return self._found[entry.layer].float()
+
     def collect(self) -> list[Tensor]:
         """What was read: a float32 CPU tensor `(k, n_heads, head_dim)` a layer; then forgotten."""
         # One transfer a batch: layers are joined on the device first.
-        read = [self._found[entry.layer].float() for entry in self._located]
+        read = [self._read(entry) for entry in self._located]
         device = read[-1].device
         joined = torch.cat([part.to(device) for part in read], dim=1).cpu()
         self._found.clear()

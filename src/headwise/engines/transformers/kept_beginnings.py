@@ -16,6 +16,7 @@ from headwise.engines.transformers.batching import (
     TokenIds,
     common_prefix_length,
 )
+from headwise.engines.transformers.pictures import before_cut_picture
 from headwise.engines.transformers.prefixes import PrefixStates
 
 # Below this a pass of its own for the beginning costs more than the next requests save.
@@ -66,5 +67,5 @@ def beginning_of(requests: Sequence[Request], group: SharingGroup) -> TokenIds:
     n_tokens = min((one.n_beginning for one in members), default=0)
     # What the first and the last in order share, all share.
     first, last = (f((one.ids for one in members), default=()) for f in (min, max))
-    n_tokens = min(n_tokens, common_prefix_length(first, last))
+    n_tokens = before_cut_picture(first, min(n_tokens, common_prefix_length(first, last)))
     return first[:n_tokens] if n_tokens >= max(_FEWEST_TOKENS, len(group.prefix)) else ()

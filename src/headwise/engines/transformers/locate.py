@@ -45,6 +45,11 @@ class LocatedLayer:
     head_dim: int
     path: str
 
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether its heads attend to pictures beside the sequence, and to no token."""
+        return ".cross_attn." in self.path
+
 
 def find_decoder(model: PreTrainedModel) -> nn.Module:
     """The language decoder of a model, never a vision tower.

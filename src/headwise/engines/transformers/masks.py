@@ -21,6 +21,7 @@ from torch import Tensor
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.grouped_attention import grouped_attention
 from headwise.engines.transformers.hooks import installed, mask_hooks
+from headwise.engines.transformers.pictures import ends_in_picture, true_ids
 from headwise.engines.transformers.prefix_store import PrefixStore
 from headwise.engines.transformers.prefixes import PrefixStates, side_by_side
 from headwise.engines.transformers.rival_logits import only_these_tokens
@@ -47,6 +48,11 @@ class Variants:
     vectors: HeadVectors
     masks: Tensor
     rivals: tuple[int, ...] = ()
+
+    @property
+    def has_prefix(self) -> bool:
+        """Whether what comes before the patched tokens can be run on its own."""
+        return len(self.ids) > 1 and not ends_in_picture(self.ids)
 
     @property
     def suffix(self) -> tuple[int, ...]:
@@ -91,12 +97,12 @@ def variant_losses(
     Returns:
         `(S, len(batch))` float32 CPU, each the mean over the target's tokens.
     """
-    if strategy in ("grouped", "parallel") and all(len(one.ids) > 1 for one in batch):
+    if strategy in ("grouped", "parallel") and all(one.has_prefix for one in batch):
         prefixes = _joined_prefixes(store, batch)
         return _parallel_queries(frozen, prefixes, batch, grouped=strategy == "grouped").cpu()
     columns = [
         _expanded_batch(frozen, store, one)
-        if strategy != "whole" and len(one.ids) > 1
+        if strategy != "whole" and one.has_prefix
         else _whole_sequences(frozen, one)
         for one in batch
     ]
@@ -116,18 +122,19 @@ def _parallel_queries(
     masks, n, m = batch[0].masks, len(batch[0].masks), len(batch[0].suffix)
     lengths = [len(one.ids) - 1 for one in batch]
     input_ids = torch.tensor([one.suffix * n for one in batch], device=device)
-    positions = torch.tensor([[*range(at, at + m)] * n for at in lengths], device=device)
+    positions = frozen.steps_after([one.ids for one in batch], m)
     blocked = hidden_elsewhere(frozen, lengths, prefix.length, n, m)
     by_token = masks.repeat_interleave(m, dim=0)[None]
     rivals = tuple(dict.fromkeys(token for one in batch for token in one.rivals))
     with ExitStack() as stack:
         if grouped:
             stack.enter_context(grouped_attention(frozen.model))
+        stack.enter_context(frozen.showing([]))
         stack.enter_context(installed(mask_hooks(batch[0].vectors, frozen.located, by_token)))
         tokens = stack.enter_context(only_these_tokens(frozen.output_embedding, rivals))
         logits: Tensor = frozen.model(
             input_ids=input_ids,
-            position_ids=positions,
+            position_ids=positions.repeat(*[1] * (positions.ndim - 1), n),
             attention_mask=blocked,
             past_key_values=prefix.tail_cache(),
             use_cache=True,
@@ -174,25 +181,29 @@ def _expanded_batch(frozen: FrozenModel, store: PrefixStore, variants: Variants)
     [prefix] = store.get([variants.ids[:-1]], 0)
     n, m = len(variants.masks), len(variants.suffix)
     input_ids = torch.tensor([variants.suffix] * n, device=frozen.model.device)
+    beside = frozen.beside_steps(variants.ids, n, m)
     by_token = variants.masks[:, None, :].expand(n, m, -1)
     with (
+        frozen.showing([]),
         installed(mask_hooks(variants.vectors, frozen.located, by_token)),
         only_these_tokens(frozen.output_embedding, variants.rivals) as tokens,
     ):
         cache = prefix.expanded_cache(n)
-        output = frozen.model(input_ids=input_ids, past_key_values=cache, use_cache=True)
+        output = frozen.model(input_ids=input_ids, past_key_values=cache, use_cache=True, **beside)
     return variants.losses(output.logits, tokens)
 
 
 def _whole_sequences(frozen: FrozenModel, variants: Variants) -> Tensor:
     sequence, n = (*variants.ids[:-1], *variants.suffix), len(variants.masks)
     m = len(variants.suffix)
-    input_ids = torch.tensor([sequence] * n, device=frozen.model.device)
+    input_ids = torch.tensor([true_ids(sequence)] * n, device=frozen.model.device)
+    beside = frozen.beside([sequence] * n, [len(variants.ids)] * n)
     by_token = torch.zeros(n, len(sequence), variants.masks.shape[1], dtype=torch.bool)
     by_token[:, -m:] = variants.masks[:, None, :]
     with (
+        frozen.showing([sequence] * n),
         installed(mask_hooks(variants.vectors, frozen.located, by_token)),
         only_these_tokens(frozen.output_embedding, variants.rivals) as tokens,
     ):
-        output = frozen.model(input_ids=input_ids, use_cache=False, logits_to_keep=m)
+        output = frozen.model(input_ids=input_ids, use_cache=False, logits_to_keep=m, **beside)
     return variants.losses(output.logits, tokens)

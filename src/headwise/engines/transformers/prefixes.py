@@ -11,6 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from headwise.engines.transformers.pictures import true_ids
+from headwise.engines.transformers.sight import Sight
 from headwise.errors import EngineError
 
 
@@ -134,20 +136,28 @@ def supports_prefixes(model: PreTrainedModel) -> bool:
 
 
 @torch.no_grad()
-def run_prefix(model: PreTrainedModel, ids: Sequence[int]) -> PrefixStates:
+def run_prefix(
+    model: PreTrainedModel, ids: Sequence[int], sight: Sight | None = None
+) -> PrefixStates:
     """Runs a prefix through the model once.
 
     Args:
         model: The model.
         ids: The prefix, one token at least.
+        sight: How the model is shown pictures, where it can see.
 
     Returns:
         Its keys and values, with no room behind them.
     """
-    input_ids = torch.tensor([list(ids)], device=model.device)
+    input_ids = torch.tensor([true_ids(ids)], device=model.device)
     # Plain layers keep the whole prefix where a sliding one would drop its beginning.
     cache = DynamicCache()
-    model.base_model(input_ids=input_ids, past_key_values=cache, use_cache=True)
+    if sight is None:
+        model.base_model(input_ids=input_ids, past_key_values=cache, use_cache=True)
+    else:
+        inputs = sight.inputs([ids], [len(ids)])
+        with sight.shown([ids]):
+            sight.core(input_ids=input_ids, past_key_values=cache, use_cache=True, **inputs)
     return PrefixStates(tuple(_keys_and_values(layer) for layer in cache.layers), len(ids))
 
 

@@ -8,7 +8,6 @@ sequences, on a prompt and masks for which a mistake shows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,7 +17,6 @@ from headwise.engines.transformers.forward import FrozenModel, read_heads
 from headwise.engines.transformers.locate import layout_of
 from headwise.engines.transformers.masks import Strategy, Variants, variant_losses
 from headwise.engines.transformers.prefix_store import PrefixStore
-from headwise.engines.transformers.prefixes import run_prefix
 from headwise.heads import HeadVectors
 
 _TRIAL_TOKENS = 24
@@ -107,7 +105,7 @@ def _choose(frozen: FrozenModel, length: int, fits_window: bool) -> Strategy:
             ("grouped", "parallel"), precision.allowed_parallel
         )
         allowed = {**parallel, **allowed}
-    store = PrefixStore(partial(run_prefix, frozen.model), byte_budget=0)
+    store = PrefixStore(frozen.run, byte_budget=0)
     for strategy, limit in allowed.items():
         try:
             found = variant_losses(frozen, store, trial.variants, strategy)
@@ -129,7 +127,7 @@ def _distinct_trial(frozen: FrozenModel, scales: tuple[float, ...], length: int)
     n_heads = sum(entry.n_heads for entry in frozen.located)
     masks = torch.rand(_TRIAL_MASKS, n_heads, generator=generator) < 0.5
     units = _unit_vectors(frozen, ids, generator)
-    store = PrefixStore(partial(run_prefix, frozen.model), byte_budget=0)
+    store = PrefixStore(frozen.run, byte_budget=0)
     for scale in scales:
         vectors = HeadVectors(units.layout, tuple(scale * value for value in units.values))
         variants = tuple(Variants(prompt, target, vectors, masks) for prompt in prompts)

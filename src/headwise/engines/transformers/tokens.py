@@ -9,7 +9,11 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from headwise.content import Image, parts_of
 from headwise.engines.base import TruncatedText
+from headwise.engines.transformers.picture_reader import PictureReader
+from headwise.engines.transformers.pictures import Picture
+from headwise.engines.transformers.rendering import Turn, plain_turns, template_text
 from headwise.errors import EngineError, InputError
 from headwise.prompts.conversation import Conversation
 
@@ -17,7 +21,8 @@ _BOUNDARY_CHARACTERS = 64
 _ZERO_WIDTH_SPACE = "\u200b"
 _CUT = " [...] "
 _CUT_CHARACTER = "\ufffd"
-_ROLE_TITLES = {"system": "System", "user": "User", "assistant": "Assistant"}
+# Marks that a processor puts around the tiles of a picture, and tokenizers may not call special.
+_TILE_MARK = re.compile(r"<row_\d+_col_\d+>|<global-img>")
 
 
 class PromptEncoder:
@@ -29,57 +34,94 @@ class PromptEncoder:
     Args:
         tokenizer: The model's tokenizer.
         chat_template: Keyword arguments for the chat template, such as `enable_thinking=False`.
+        reader: The model's processor; None where it is shown no pictures.
+        no_images: What is said of a picture that there is no reader for.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, chat_template: dict[str, Any] | None = None
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        chat_template: dict[str, Any] | None = None,
+        reader: PictureReader | None = None,
+        no_images: str = "The model reads text only, and was given an image.",
     ) -> None:
         self.tokenizer = tokenizer
-        self.has_chat_template = bool(tokenizer.chat_template)
+        self._reader = reader
+        self._no_images = no_images
+        own = None if reader is None else getattr(reader.processor, "chat_template", None)
+        if isinstance(own, dict):  # Several, by name.
+            own = own.get("default")
+        self._template = own or tokenizer.chat_template
+        self.has_chat_template = bool(self._template)
         self._template_arguments = dict(chat_template or {})
-        special = sorted(set(tokenizer.all_special_tokens), key=len, reverse=True)
-        added = [str(t) for t in tokenizer.added_tokens_decoder.values() if t.special]
-        spelled = sorted({*special, *added} - {""}, key=len, reverse=True)
+        spelled = sorted(_spellings(tokenizer, reader), key=len, reverse=True)
         self._special = re.compile("|".join(map(re.escape, spelled))) if spelled else None
         self.continuation = lru_cache(maxsize=65_536)(self._continuation)
 
     @property
     def template_hash(self) -> str:
         """Hash of the chat template, or of the plain form used where there is none."""
-        template = self.tokenizer.chat_template or "headwise plain turns, version 1"
+        template = self._template or "headwise plain turns, version 1"
         return hashlib.sha256(str(template).encode()).hexdigest()[:16]
 
     def render(self, conversation: Conversation) -> str:
-        """The text whose tokens the model sees."""
+        """The text whose tokens the model sees; what stands for pictures is in it."""
+        return self._shown(conversation)[0]
+
+    def _shown(self, conversation: Conversation) -> tuple[str, list[Picture]]:
+        images = conversation.images
+        if self._reader is None:
+            if images:
+                raise InputError(self._no_images)
+            return self._with_placeholders(conversation), []
+        pictures = self._reader.pictures(images)
+        return self._reader.expanded(self._with_placeholders(conversation), pictures), pictures
+
+    def _with_placeholders(self, conversation: Conversation) -> str:
+        reader = self._reader
+        raw = "" if reader is None else reader.raw_placeholder
         if conversation.text is not None:
-            return self.neutralise(conversation.text)
-        turns = [
-            {"role": turn.role, "content": self.neutralise(turn.content)}
-            for turn in conversation.messages
-        ]
-        prefill = self.neutralise(conversation.prefill)
-        if not self.has_chat_template:
-            lines = [f"{_ROLE_TITLES[turn['role']]}: {turn['content']}" for turn in turns]
-            return "\n\n".join([*lines, "Assistant:"]) + (f" {prefill}" if prefill else "")
-        try:
-            text = self.tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True, **self._template_arguments
+            return "".join(
+                raw if isinstance(part, Image) else self.neutralise(part)
+                for part in parts_of(conversation.text)
             )
-        except Exception as error:  # Templates are programs of their own and raise what they like.
-            roles = ", ".join(turn["role"] for turn in turns)
-            raise InputError(
-                f"The model's chat template refused a conversation with the turns {roles}: {error}"
-            ) from error
-        return str(text) + prefill
+        if not self.has_chat_template:
+            return plain_turns(conversation, raw, self.neutralise)
+        placeholder = None if reader is None else reader.placeholder
+        text = template_text(conversation, self._apply_template, placeholder, self.neutralise)
+        return text + self.neutralise(conversation.prefill)
+
+    def _apply_template(self, turns: list[Turn]) -> str:
+        # A processor's own method reads pictures and videos as well; the template is the same.
+        given = {} if self._reader is None else {"chat_template": self._template}
+        return str(
+            self.tokenizer.apply_chat_template(
+                turns,
+                tokenize=False,
+                add_generation_prompt=True,
+                **{**given, **self._template_arguments},
+            )
+        )
 
     def encode(self, conversation: Conversation) -> list[int]:
-        """Token ids of a conversation, ending where the model is to continue."""
-        # A chat template writes the beginning-of-sequence token itself.
-        bare = conversation.text is not None or not self.has_chat_template
-        ids = self.tokenizer(self.render(conversation), add_special_tokens=bare)["input_ids"]
+        """Token ids of a conversation, ending where the model is to continue.
+
+        Tokens of pictures are `PictureToken`s.
+        """
+        text, pictures = self._shown(conversation)
+        bare = self._adds_special_tokens(conversation, text)
+        ids = list(self.tokenizer(text, add_special_tokens=bare)["input_ids"])
         if not ids:
             raise InputError("A conversation has no tokens; give it some text.")
-        return list(ids)
+        return ids if self._reader is None else self._reader.woven(ids, pictures)
+
+    def _adds_special_tokens(self, conversation: Conversation, text: str) -> bool:
+        if conversation.text is not None or not self.has_chat_template:
+            return True
+        # A chat template writes the beginning-of-sequence token itself, but those of processors
+        # rely on the tokenizer for it where they don't.
+        start = self.tokenizer.bos_token
+        return self._reader is not None and not (start and text.startswith(str(start)))
 
     def encode_target(self, conversation: Conversation, target: str) -> tuple[int, ...]:
         """Token ids of a continuation as they follow this conversation.
@@ -97,9 +139,13 @@ class PromptEncoder:
         joined = self._plain_ids(tail + target)
         # Where the target's first characters merge with the tail, the model would have to take
         # back a token; then the target is tokenized on its own.
-        if joined[: len(before)] == before and len(joined) > len(before):
-            return tuple(joined[len(before) :])
-        return tuple(self._plain_ids(target))
+        fits = joined[: len(before)] == before and len(joined) > len(before)
+        ids = joined[len(before) :] if fits else self._plain_ids(target)
+        if self._reader is not None and self._reader.image_token_id in ids:
+            raise InputError(
+                f"The candidate or target {target!r} spells the token that stands for images."
+            )
+        return tuple(ids)
 
     def _plain_ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -160,3 +206,14 @@ class PromptEncoder:
 def _head_tokens(max_tokens: int) -> int:
     """How many of the tokens that are kept are the text's first."""
     return max_tokens * 3 // 4
+
+
+def _spellings(tokenizer: PreTrainedTokenizerBase, reader: PictureReader | None) -> set[str]:
+    """Every text that would be put to a token with a meaning of its own."""
+    added = list(tokenizer.added_tokens_decoder.values())
+    spelled = {*tokenizer.all_special_tokens, *(str(t) for t in added if t.special)}
+    if reader is not None:
+        spelled |= {str(t) for t in added if _TILE_MARK.fullmatch(str(t))}
+        own = vars(reader.processor).items()
+        spelled |= {text for name, text in own if name.endswith("_token") and isinstance(text, str)}
+    return spelled - {""}

@@ -53,7 +53,7 @@ def variant_batches(
     batches: list[VariantBatch] = []
     alike: dict[tuple[Strategy, int], list[int]] = {}
     for number, (one, strategy) in enumerate(zip(everything, strategies, strict=True)):
-        if strategy in ("grouped", "parallel") and len(one.ids) > 1:
+        if strategy in ("grouped", "parallel") and one.has_prefix:
             alike.setdefault((strategy, len(one.suffix)), []).append(number)
         else:
             batches.extend(_alone(frozen, number, one, strategy))
@@ -83,7 +83,7 @@ def _alone(
     frozen: FrozenModel, number: int, one: Variants, strategy: Strategy
 ) -> list[VariantBatch]:
     length, budget = len(one.suffix), frozen.token_budget
-    if strategy == "whole" or len(one.ids) < 2:
+    if strategy == "whole" or not one.has_prefix:
         length += len(one.ids)
     elif strategy != "expanded":
         budget = min(budget, _step_tokens(frozen))
