@@ -15,7 +15,12 @@ from headwise.methods.reward_choice import ChosenReadout, choose_readout
 from headwise.methods.reward_extraction import Extraction
 from headwise.methods.reward_fitting import SteeredFitting, fit_sparse
 from headwise.methods.reward_model import RewardModel
-from headwise.methods.reward_support import JudgedSupport, ranked_support, scalar_support
+from headwise.methods.reward_support import (
+    JudgedSupport,
+    count_images,
+    ranked_support,
+    scalar_support,
+)
 from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.reward import Form, RewardPrompt
 from headwise.selection.named import (
@@ -121,7 +126,8 @@ class ActivationRewardModel:
 
         Args:
             engine: The frozen model.
-            preferences: Preference pairs, or single judged responses; one pair is enough.
+            preferences: Preference pairs, or single judged responses; one pair is enough. Prompts
+                and responses may show pictures.
             progress: Whether to show progress bars on stderr.
 
         Returns:
@@ -141,6 +147,7 @@ class ActivationRewardModel:
         steered = self._steered_fitting(engine, prompt, support, activations, progress)
         chosen = self._choose(activations, support, steered)
         pairs = [p for p in preferences if isinstance(p, Preference)]
+        n_images = count_images(preferences)
         return RewardModel(
             engine=engine,
             prompt=prompt,
@@ -154,6 +161,7 @@ class ActivationRewardModel:
                 "n_judgements": len(preferences) - len(pairs),
                 "notes": list(check_preferences(pairs).messages),
                 "truncated_texts": cutter.n_texts,
+                **({"n_images": n_images} if n_images else {}),
                 "fit_seconds": round(time.perf_counter() - started, 1),
                 **chosen.statistics,
             },
