@@ -264,7 +264,7 @@ def test_messages_are_read_in_the_usual_form() -> None:
 )
 def test_a_malformed_message_is_named(wrong: object) -> None:
     right = {"role": "user", "content": "Hi"}
-    with pytest.raises(InputError, match="(?i)message 1"):
+    with pytest.raises(InputError, match=r"(?i)message 1"):
         Conversation.from_messages([right, wrong])  # type: ignore[list-item]
 
 

@@ -41,6 +41,16 @@ def the_image(name: str | None) -> str:
     return "The image" if name in (None, "image") else f"The image {name}"
 
 
+def no_picture(name: str, *, is_empty: bool = False) -> InputError:
+    """The error for a file that is empty, or of no kind that can be read."""
+    if is_empty:
+        return InputError(f"{the_image(name)} is an empty file.")
+    return InputError(
+        f"{the_image(name)} is of no kind that can be read: expected {_READ_KINDS}. Convert others "
+        "(HEIC, AVIF, SVG, PDF), and give the frames of a video one by one."
+    )
+
+
 def pixels_of_bytes(content: bytes, name: str) -> PilImage:
     """A file, decoded; see `Image.load`.
 
@@ -56,17 +66,14 @@ def pixels_of_bytes(content: bytes, name: str) -> PilImage:
     """
     pillow = require_pillow()
     if not content:
-        raise InputError(f"{the_image(name)} is an empty file.")
+        raise no_picture(name, is_empty=True)
     try:
         # Its header alone, so that a bomb is seen before it goes off.
         opened = pillow.open(BytesIO(content), formats=_FORMATS)
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise InputError(f"{the_image(name)} is too large: {error}") from error
     except Exception as error:  # Each format's reader raises what it likes.
-        raise InputError(
-            f"{the_image(name)} is of no kind that can be read: expected {_READ_KINDS}. Convert "
-            "others (HEIC, AVIF, SVG, PDF), and give the frames of a video one by one."
-        ) from error
+        raise no_picture(name) from error
     return pixels_of_pil(opened, name)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from headwise.errors import InputError
 
+_PORTABLE_MAP = re.compile(rb"P[1-6]\s+[#0-9]")
 # Shorter ones are the names of files.
 _SHORTEST_BASE64 = 64
 _SHOWN_CHARACTERS = 80
@@ -54,11 +56,13 @@ def is_picture(head: bytes) -> bool:
         Whether they do; what follows may still be damaged.
     """
     return (
-        head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*"))
+        head.startswith(
+            (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"II+\0")
+        )
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         # Bytes 6 to 9 are reserved; two letters alone begin many a text.
         or (head[:2] == b"BM" and head[6:10] == bytes(4))
-        or (head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in b" \t\r\n#")
+        or _PORTABLE_MAP.match(head) is not None
     )
 
 

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwise.content.decoding import (
+    no_picture,
     pixels_of_array,
     pixels_of_bytes,
     pixels_of_pil,
     require_pillow,
     the_image,
 )
-from headwise.content.encoded_text import bytes_in_text
+from headwise.content.encoded_text import bytes_in_text, is_picture
 from headwise.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ ImageLike: TypeAlias = Union[
 ]
 """A picture as users have it: a path, a data URL, encoded bytes, a PIL image, an array of pixels,
 or `{"bytes": ..., "path": ...}` as the Hub's datasets have it."""
+
+_HEAD_BYTES = 32
 
 MOST_BYTES = 512 * 2**20
 """A larger file is refused before it is read."""
@@ -97,6 +100,24 @@ class Image:
             picture: PilImage = require_pillow().frombytes("RGB", self.size, self.pixels)
             return picture
         return pixels_of_bytes(self.read(), self.name)
+
+    def check(self) -> None:
+        """Checks that it begins as a picture does, without decoding it.
+
+        Raises:
+            InputError: It is empty, cannot be read, or is of no kind that can be decoded.
+        """
+        if self.pixels is not None:
+            return
+        head = self.encoded[:_HEAD_BYTES] if self.encoded is not None else b""
+        if self.path is not None:
+            try:
+                with self.path.open("rb") as file:
+                    head = file.read(_HEAD_BYTES)
+            except OSError as error:
+                raise _unreadable(self.name, error) from error
+        if not is_picture(head):
+            raise no_picture(self.name, is_empty=not head)
 
     def read(self) -> bytes:
         """The bytes of its file; a PNG is made where it is held as pixels.

@@ -13,6 +13,9 @@ from headwise.errors import InputError
 
 _IMAGE_TYPES = ("image", "image_url", "input_image")
 _VIDEO_TYPES = ("video",)
+PICTURE_TYPES = (*_IMAGE_TYPES, *_VIDEO_TYPES)
+"""Types of the content parts that show pictures."""
+
 _TEXT_TYPES = ("text", "input_text", "output_text")
 _PICTURE_KEYS = ("image", "path", "base64", "image_url", "url", "bytes")
 _SHOWN_CHARACTERS = 80
@@ -197,7 +200,7 @@ def _text_of(part: object) -> str | None:
 
 
 def _is_picture(part: Mapping[str, object]) -> bool:
-    return part.get("type") in (*_IMAGE_TYPES, *_VIDEO_TYPES)
+    return part.get("type") in PICTURE_TYPES
 
 
 def _is_place(part: Mapping[str, object]) -> bool:
