@@ -13,6 +13,7 @@ from headwise.content import (
     as_content,
     as_images,
     content_key,
+    images_in,
     with_images,
 )
 from headwise.content.messages import names_pictures, parse_messages
@@ -202,6 +203,17 @@ class PreferenceReport:
         return tuple(
             f"{count} of {self.n_pairs} preference pairs {what}." for count, what in found if count
         )
+
+
+def images_of(item: Example | Preference | Judgement) -> tuple[Image, ...]:
+    """Every picture that an item shows: those of its prompt, then those of its responses."""
+    if isinstance(item, Example):
+        return item.images
+    prompt = item.shown_prompt
+    turns = () if isinstance(prompt, str) else parse_messages(prompt)
+    responses = (item.chosen, item.rejected) if isinstance(item, Preference) else (item.completion,)
+    shown = [*(turn.content for turn in turns), *responses]
+    return tuple(image for content in shown for image in images_in(content))
 
 
 def check_preferences(preferences: Sequence[Preference]) -> PreferenceReport:

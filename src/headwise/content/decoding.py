@@ -18,7 +18,7 @@ MOST_PIXELS = 64_000_000
 """A larger picture is refused before it is decoded: a small file can hold a huge one."""
 
 # Others run programs of their own (EPS), or read what no camera or browser writes.
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 _READ_KINDS = "PNG, JPEG, WebP, GIF, BMP, TIFF or PPM"
 _WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
 

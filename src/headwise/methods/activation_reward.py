@@ -9,18 +9,13 @@ from typing import Any, Literal
 
 from headwise.engines.base import Engine
 from headwise.errors import InputError
-from headwise.examples import Judgement, Preference, check_preferences
+from headwise.examples import Judgement, Preference, check_preferences, images_of
 from headwise.heads import HeadActivations
 from headwise.methods.reward_choice import ChosenReadout, choose_readout
 from headwise.methods.reward_extraction import Extraction
 from headwise.methods.reward_fitting import SteeredFitting, fit_sparse
 from headwise.methods.reward_model import RewardModel
-from headwise.methods.reward_support import (
-    JudgedSupport,
-    count_images,
-    ranked_support,
-    scalar_support,
-)
+from headwise.methods.reward_support import JudgedSupport, ranked_support, scalar_support
 from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.reward import Form, RewardPrompt
 from headwise.selection.named import (
@@ -147,7 +142,7 @@ class ActivationRewardModel:
         steered = self._steered_fitting(engine, prompt, support, activations, progress)
         chosen = self._choose(activations, support, steered)
         pairs = [p for p in preferences if isinstance(p, Preference)]
-        n_images = count_images(preferences)
+        n_images = sum(len(images_of(preference)) for preference in preferences)
         return RewardModel(
             engine=engine,
             prompt=prompt,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from headwise.content import images_in
 from headwise.errors import InputError
 from headwise.examples import Judgement, Preference, Prompt, group_by_prompt
 from headwise.methods.truncation import TextCutter
@@ -97,20 +96,6 @@ def cut_prompt(prompt: Prompt, cutter: TextCutter) -> Prompt:
     if isinstance(prompt, str):
         return cutter.cut(prompt)
     return [Message(t.role, cutter.cut_content(t.content)) for t in parse_messages(prompt)]
-
-
-def count_images(examples: Sequence[Preference | Judgement]) -> int:
-    """How many pictures the prompts and responses of a support set show."""
-    count = 0
-    for example in examples:
-        prompt = example.shown_prompt
-        if not isinstance(prompt, str):
-            count += sum(len(turn.images) for turn in parse_messages(prompt))
-        if isinstance(example, Preference):
-            count += len(images_in(example.chosen)) + len(images_in(example.rejected))
-        else:
-            count += len(images_in(example.completion))
-    return count
 
 
 def scalar_support(
