@@ -16,7 +16,7 @@ from headwise.content import (
     images_in,
     with_images,
 )
-from headwise.content.messages import names_pictures, parse_messages
+from headwise.content.messages import has_places, names_pictures, parse_messages
 from headwise.content.turns import Message
 from headwise.errors import InputError
 
@@ -294,9 +294,9 @@ def prompt_with_images(prompt: Prompt, images: Sequence[Image] = ()) -> Prompt:
     """
     if isinstance(prompt, str):
         return (Message("user", with_images(images, prompt)),) if images else prompt
-    if not images and not names_pictures(prompt):
-        return prompt
-    return parse_messages(prompt, images)
+    if images or names_pictures(prompt) or has_places(prompt):
+        return parse_messages(prompt, images)
+    return prompt
 
 
 def _turn_key(turn: Mapping[str, object] | Message) -> str:

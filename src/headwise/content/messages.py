@@ -57,29 +57,25 @@ def parse_messages(
 
 
 def names_pictures(messages: Sequence[Mapping[str, object] | Message]) -> bool:
-    """Whether messages hold pictures of their own, rather than places for them or none.
+    """Whether messages, which may be malformed, hold pictures of their own, not places for them."""
+    return any(
+        isinstance(part, Image) or (_is_picture(part) and not _is_place(part))
+        for message in messages
+        for part in _raw_parts(message)
+    )
 
-    Args:
-        messages: Messages, malformed ones too.
 
-    Returns:
-        Whether any does.
-    """
-    for message in messages:
-        if isinstance(message, Message):
-            if message.images:
-                return True
-            continue
-        content = message.get("content") if isinstance(message, Mapping) else None
-        if not isinstance(content, Sequence) or isinstance(content, str | bytes):
-            continue
-        if any(
-            isinstance(part, Image)
-            or (isinstance(part, Mapping) and _is_picture(part) and not _is_place(part))
-            for part in content
-        ):
-            return True
-    return False
+def has_places(messages: Sequence[Mapping[str, object] | Message]) -> bool:
+    """Whether messages, which may be malformed, have places for pictures."""
+    return any(_is_place(part) for message in messages for part in _raw_parts(message))
+
+
+def _raw_parts(message: object) -> Sequence[object]:
+    if isinstance(message, Message):
+        return parts_of(message.content)
+    content = message.get("content") if isinstance(message, Mapping) else None
+    is_list = isinstance(content, Sequence) and not isinstance(content, str | bytes)
+    return content if isinstance(content, Sequence) and is_list else ()
 
 
 class _Reader:
@@ -199,12 +195,13 @@ def _text_of(part: object) -> str | None:
     return part if isinstance(part, str) else None
 
 
-def _is_picture(part: Mapping[str, object]) -> bool:
-    return part.get("type") in PICTURE_TYPES
+def _is_picture(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in PICTURE_TYPES
 
 
-def _is_place(part: Mapping[str, object]) -> bool:
-    return part.get("type") in _IMAGE_TYPES and _named(part) is None
+def _is_place(part: object) -> bool:
+    is_image = isinstance(part, Mapping) and part.get("type") in _IMAGE_TYPES
+    return isinstance(part, Mapping) and is_image and _named(part) is None
 
 
 def _named(part: Mapping[str, object]) -> object:
