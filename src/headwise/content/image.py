@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.content.ahead import decoded_ahead
 from headwise.content.decoding import (
     no_picture,
     pixels_of_array,
@@ -96,6 +97,10 @@ class Image:
                 than can be safe. Names it.
             MissingExtraError: Pillow is not installed.
         """
+        return decoded_ahead(self.digest) or self.decode()
+
+    def decode(self) -> PilImage:
+        """As `load`, whether or not it was decoded ahead."""
         if self.pixels is not None and self.size is not None:
             picture: PilImage = require_pillow().frombytes("RGB", self.size, self.pixels)
             return picture
