@@ -9,6 +9,7 @@ from command_line import done, failed, headwise, read_jsonl, write_jsonl
 
 from headwise.cli import fit_classifier, fit_reward, fit_task, models
 from headwise.cli.models import WatchedEngine
+from headwise.content import as_image
 from seeing_engine import COLORS, SeeingEngine, colored, said
 
 
@@ -149,6 +150,21 @@ def test_a_support_set_is_decoded_before_the_model_runs(photos, tmp_path, engine
         "fit", "classifier", photos, "-o", tmp_path / "out", "--heads", 2, "--skip-bad", "--json"
     )
     assert json.loads(result.stdout)["examples"] == 11
+
+
+def test_pictures_held_in_a_file_are_written_by_what_they_show(classifier, photos, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    content = (photos / "red/0.png").read_bytes()
+    rows = [{"image": {"bytes": content, "path": "0.png"}, "label": "red"}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    out = tmp_path / "out.jsonl"
+    done("predict", classifier, tmp_path / "a.parquet", "-o", out)
+    [row] = read_jsonl(out)
+    assert row["image"] == {"path": "0.png", "digest": as_image(content).digest}
+    assert row["prediction"] == "red"
+    again = done("predict", classifier, tmp_path / "a.parquet", "-o", out)
+    assert "complete already" in again.stderr
 
 
 def test_another_picture_under_the_same_name_is_another_job(classifier, photos, tmp_path):
