@@ -70,9 +70,10 @@ def announced(
         Each chunk.
     """
     for number, span in enumerate(spans):
-        soon = spans[number : number + 2] if number == 0 else spans[number + 1 : number + 2]
-        for near in soon if prepare is not None else ():
-            prepare(items[near.start : near.stop])  # type: ignore[misc]
+        if prepare is not None:
+            # The first chunk has none before it in whose time it could be told.
+            for near in spans[number + (number > 0) : number + 2]:
+                prepare(items[near.start : near.stop])
         yield span
 
 
