@@ -10,6 +10,7 @@ from command_line import done, failed, headwise, read_jsonl, write_jsonl
 from headwise.cli import fit_classifier, fit_reward, fit_task, models
 from headwise.cli.models import WatchedEngine
 from headwise.content import as_image
+from headwise.errors import InputError
 from seeing_engine import COLORS, SeeingEngine, colored, said
 
 
@@ -124,6 +125,27 @@ def test_a_picture_that_cannot_be_decoded_costs_its_own_row(classifier, photos, 
     engine.shown.clear()
     assert headwise("predict", classifier, file, "-o", out).exit_code == 2
     assert engine.shown == []
+
+
+def test_a_picture_that_the_model_refuses_costs_its_own_row(
+    classifier, photos, tmp_path, engine, monkeypatch
+):
+    capture = engine.capture
+
+    def refusing(conversations, heads=None, **how):
+        for conversation in conversations:
+            for image in conversation.images:
+                if "new.jsonl:1)" in image.name:
+                    raise InputError(f"The processor refused the image {image.name}: too thin")
+        return capture(conversations, heads, **how)
+
+    monkeypatch.setattr(engine, "capture", refusing)
+    rows = [rows_of(photos)[0] for _ in range(12)]
+    file = write_jsonl(tmp_path / "new.jsonl", rows)
+    out = tmp_path / "out.jsonl"
+    done("predict", classifier, file, "-o", out, "--skip-bad")
+    # Rows 10 to 12 show the same picture and have a name that begins alike.
+    assert ["error" in row for row in read_jsonl(out)] == [True] + [False] * 11
 
 
 def test_a_missing_picture_is_a_bad_row(classifier, photos, tmp_path):
