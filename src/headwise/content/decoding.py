@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from headwise.content.encoded_text import is_picture
 from headwise.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image as PilImage
 
 MOST_PIXELS = 64_000_000
@@ -35,6 +35,12 @@ def require_pillow() -> ModuleType:
     except ImportError as error:
         raise MissingExtraError("pillow", "vision", "Reading images") from error
     return Image
+
+
+def is_array(value: object) -> TypeGuard[NDArray[Any]]:
+    """Whether a value is an array of numpy; numpy is not loaded to find out."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
 
 
 def the_image(name: str | None) -> str:
@@ -134,6 +140,8 @@ def pixels_of_array(array: NDArray[Any], name: str) -> PilImage:
     Raises:
         InputError: The shape, dtype or range is another.
     """
+    import numpy as np
+
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
@@ -157,6 +165,8 @@ def _check_size(width: int, height: int, name: str) -> None:
 
 
 def _eight_bits(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    import numpy as np
+
     if array.dtype == np.uint8:
         return array
     if array.dtype == np.uint16:
@@ -176,6 +186,8 @@ def _eight_bits(array: NDArray[Any], name: str) -> NDArray[np.uint8]:
 
 
 def _as_rgb(picture: PilImage, name: str) -> PilImage:
+    import numpy as np
+
     pillow = require_pillow()
     if picture.mode in _WIDE_GREY:
         return _grey(np.asarray(picture, dtype=np.uint16))
@@ -196,5 +208,7 @@ def _as_rgb(picture: PilImage, name: str) -> PilImage:
 
 
 def _grey(values: NDArray[np.uint16]) -> PilImage:
+    import numpy as np
+
     picture: PilImage = require_pillow().fromarray(np.round(values / 257).astype(np.uint8))
     return picture.convert("RGB")

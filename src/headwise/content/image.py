@@ -11,11 +11,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-import numpy as np
-from numpy.typing import NDArray
-
 from headwise.content.ahead import decoded_ahead
 from headwise.content.decoding import (
+    is_array,
     no_picture,
     pixels_of_array,
     pixels_of_bytes,
@@ -27,10 +25,12 @@ from headwise.content.encoded_text import bytes_in_text, is_picture
 from headwise.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image as PilImage
 
 ImageLike: TypeAlias = Union[
-    "Image", "PilImage", str, Path, bytes, NDArray[np.generic], Mapping[str, Any]
+    "Image", "PilImage", str, Path, bytes, "NDArray[np.generic]", Mapping[str, Any]
 ]
 """A picture as users have it: a path, a data URL, encoded bytes, a PIL image, an array of pixels,
 or `{"bytes": ..., "path": ...}` as the Hub's datasets have it."""
@@ -190,7 +190,7 @@ def as_image(
         shown = name or (str(value) if origin in (None, str(value)) else f"{value} ({origin})")
         path = _expanded(Path(value))
         return Image(path=path if folder is None else folder / path, name=shown)
-    if isinstance(value, np.ndarray):
+    if is_array(value):
         picture = pixels_of_array(value, own or "image")
     elif isinstance(value, pillow.Image):
         own = own or str(getattr(value, "filename", "")) or None
@@ -228,7 +228,7 @@ def as_images(
     """
     if values is None:
         return ()
-    if isinstance(values, np.ndarray) and values.ndim == 4:
+    if is_array(values) and values.ndim == 4:
         values = list(values)
     if not isinstance(values, Sequence) or isinstance(values, str | bytes | bytearray | memoryview):
         values = [values]
