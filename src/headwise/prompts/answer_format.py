@@ -18,14 +18,14 @@ ANSWER_FORMATS: tuple[AnswerFormat, ...] = get_args(AnswerFormat)
 
 INSTRUCTIONS: Mapping[AnswerFormat, str] = MappingProxyType(
     {
-        "free": "Answer the question.",
-        "word": "Answer with a single word or a short phrase.",
-        "yes-no": "Answer yes or no.",
+        "free": "",
+        "word": "Answer with a single word or phrase.",
+        "yes-no": "Answer Yes or No.",
         "options": "Answer with the letter of the right option.",
         "caption": "Answer with one sentence.",
     }
 )
-CAPTION_QUESTION = "What does the image show?"
+CAPTION_QUESTION = "Describe the image in one sentence."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,13 @@ class Question:
 
     @property
     def instruction(self) -> str:
-        """How the answer is to be given."""
-        return INSTRUCTIONS[self.form]
+        """How the answer is to be given; empty where the question says it, or nothing has to."""
+        return "" if self.text == CAPTION_QUESTION else INSTRUCTIONS[self.form]
+
+    @property
+    def full(self) -> str:
+        """The question, its options, and how the answer is to be given, one a line."""
+        return f"{self.asked}\n{self.instruction}".rstrip()
 
     @property
     def candidates(self) -> tuple[str, ...]:

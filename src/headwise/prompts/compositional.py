@@ -27,36 +27,33 @@ GRAPH_FORM = (
     '{"id":"b","name":"...","color":"...","size":"..."}],'
     '"relations":[["a","...","b"]]}'
 )
-"""What a graph is to look like, as the first call is told."""
+"""What a graph is to look like, for models that are to be told; others are read as well."""
 
+# The first wordings of those that the embedded vision model is trained on.
 FIRST_WITH_QUESTION: Mapping[Aid, str] = MappingProxyType(
     {
         "graph": (
-            "Write a scene graph of the image as JSON, with the objects that matter for the "
-            "question, their attributes and the relations between them."
-        ),
-        "words": (
-            "List in plain words the objects in the image that matter for the question, their "
+            "Before answering, write a scene graph of the image as JSON with the objects, their "
             "attributes and the relations between them."
         ),
-        "caption": "Describe what the image shows that matters for the question.",
+        "words": (
+            "Before answering, list the objects in the image, their attributes and the relations "
+            "between them."
+        ),
+        "caption": "Before answering, describe the image in detail.",
     }
 )
 FIRST_ALONE: Mapping[Aid, str] = MappingProxyType(
     {
         "graph": (
-            "Write a scene graph of the image as JSON, with its objects, their attributes and the "
-            "relations between them."
+            "Give a scene graph in JSON with the objects, their attributes and their relations."
         ),
-        "words": (
-            "List in plain words the objects in the image, their attributes and the relations "
-            "between them."
-        ),
-        "caption": "Describe what the image shows.",
+        "words": "List the objects in the image, their attributes and the relations between them.",
+        "caption": "Describe the image in detail.",
     }
 )
 AID_NAMES: Mapping[Aid, str] = MappingProxyType(
-    {"graph": "Scene graph", "words": "Scene", "caption": "Caption"}
+    {"graph": "Scene graph", "words": "Description", "caption": "Caption"}
 )
 
 
@@ -64,26 +61,29 @@ AID_NAMES: Mapping[Aid, str] = MappingProxyType(
 class CompositionalPrompt:
     """How both calls are put.
 
-    Call 1: the image, `Question: ...`, what to write and, for a graph, its form. Call 2: the
-    image, `Scene graph: ...`, the question with its options, and how to answer. Each is one turn
-    of the user: nothing but the aid goes from one call to the other.
+    Call 1: the image, `Question: ...`, what to write and, if wanted, its form. Call 2: the image,
+    `Scene graph: ...`, the question with its options, and how to answer. Each is one turn of the
+    user: nothing but the aid goes from one call to the other.
 
     Args:
         aid: What the first call writes. Published: `"graph"`; the others are its ablations.
         with_question: Whether the first call sees the question. Published: yes.
-        form: What a graph is to look like; empty shows no form.
+        form: What a graph is to look like, such as `GRAPH_FORM`; empty, as published, says no more
+            than that it is JSON.
 
     Raises:
-        InputError: The aid is unknown.
+        InputError: The aid is unknown, or no graph is wanted but its form is given.
     """
 
     aid: Aid = "graph"
     with_question: bool = True
-    form: str = GRAPH_FORM
+    form: str = ""
 
     def __post_init__(self) -> None:
         if self.aid not in AIDS:
             raise InputError(f"The aid is one of {AIDS}; got {self.aid!r}.")
+        if self.form and self.aid != "graph":
+            raise InputError(f"A form is for aid 'graph'; leave it out for {self.aid!r}.")
 
     def first(self, example: Example, question: Question) -> Conversation:
         """The call that writes what is in the image.
@@ -97,9 +97,8 @@ class CompositionalPrompt:
         """
         lines = [f"Question: {question.asked}"] if self.with_question else []
         lines.append((FIRST_WITH_QUESTION if self.with_question else FIRST_ALONE)[self.aid])
-        if self.aid == "graph":
-            lines += [f"Form: {self.form}"] if self.form else []
-            lines.append("Write only the JSON.")
+        if self.form:
+            lines.append(f"Write only JSON, in this form: {self.form}")
         return Conversation.user(with_images(example.images, "\n".join(lines)))
 
     def second(self, example: Example, question: Question, written: str) -> Conversation:
@@ -115,7 +114,7 @@ class CompositionalPrompt:
         """
         name = AID_NAMES[self.aid]
         text = (
-            f"{name}: {written}\nQuestion: {question.asked}\n"
-            f"Use the image and the {name.lower()} to answer. {question.instruction}"
+            f"{name}: {written}\nUse the image and the {name.lower()} to answer the question.\n"
+            f"Question: {question.full}"
         )
         return Conversation.user(with_images(example.images, text))

@@ -7,7 +7,7 @@ from headwise.examples import Example
 from headwise.prompts.answer_format import Question
 from headwise.prompts.conversation import Conversation
 
-THINK = "Think about it step by step."
+THINK = "Before answering, think about it step by step."
 
 
 def direct(example: Example, question: Question) -> Conversation:
@@ -20,7 +20,7 @@ def direct(example: Example, question: Question) -> Conversation:
     Returns:
         The conversation.
     """
-    return _user(example, f"{question.asked}\n{question.instruction}")
+    return _user(example, question.full)
 
 
 def thinking(example: Example, question: Question) -> Conversation:
@@ -49,8 +49,8 @@ def after_thinking(example: Example, question: Question, thoughts: str) -> Conve
     """
     return _user(
         example,
-        f"Thoughts: {thoughts}\nQuestion: {question.asked}\n"
-        f"Use the image and the thoughts to answer. {question.instruction}",
+        f"Thoughts: {thoughts}\nUse the thoughts to answer the question.\n"
+        f"Question: {question.full}",
     )
 
 
