@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headwise.artifacts import from_pretrained
+    from headwise.content import Image
     from headwise.engines.base import Engine, Sampling
     from headwise.engines.load import load
     from headwise.engines.transformers import TransformersEngine
@@ -41,6 +42,7 @@ _HOME = {
     "HeadIndex": "headwise.heads",
     "HeadSet": "headwise.heads",
     "HeadwiseError": "headwise.errors",
+    "Image": "headwise.content",
     "Judgement": "headwise.examples",
     "MaskDescent": "headwise.selection.descent",
     "Message": "headwise.prompts.conversation",
@@ -71,6 +73,7 @@ __all__ = [
     "HeadIndex",
     "HeadSet",
     "HeadwiseError",
+    "Image",
     "Judgement",
     "MaskDescent",
     "Message",

@@ -6,8 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from headwise.content import Content, Image, as_content, as_images, content_key, with_images
-from headwise.content.messages import parse_messages
+from headwise.content import (
+    Content,
+    Image,
+    ImageLike,
+    as_content,
+    as_images,
+    content_key,
+    images_in,
+    with_images,
+)
+from headwise.content.messages import has_places, names_pictures, parse_messages
 from headwise.content.turns import Message
 from headwise.errors import InputError
 
@@ -48,7 +57,7 @@ class Example:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", as_images(self.images))
-        if not (self.images and self.text == ""):
+        if not self.images or self.text != "":
             _require_text("text", self.text)
         if self.label is not None:
             _require_text("label", self.label)
@@ -57,6 +66,39 @@ class Example:
     def shown(self) -> str:
         """A short form for messages to the user."""
         return repr(self.text[:40]) if self.text else f"<{self.images[0].name}>"
+
+    @property
+    def key(self) -> tuple[str, tuple[Image, ...]]:
+        """What two examples that ask the same have in common: the text and the pictures."""
+        return self.text, self.images
+
+
+ExampleLike = Example | ImageLike
+"""What a fitted method answers: an `Example`, a text, or a picture that is no string."""
+
+
+def as_example(value: ExampleLike | Sequence[ImageLike]) -> Example:
+    """An input in any of the forms users have it in.
+
+    Args:
+        value: An `Example`; a string, which is always text, never the name of a file; or what is
+            a picture otherwise (a `Path`, bytes, a PIL image, an array, an `Image`), or a sequence
+            of pictures, such as the frames of a video.
+
+    Returns:
+        The example.
+
+    Raises:
+        InputError: It is none of these, an empty text, or a picture that is none.
+    """
+    if isinstance(value, Example):
+        return value
+    if isinstance(value, str):
+        return Example(value)
+    images = as_images(value)
+    if not images:
+        raise InputError("An example has neither text nor images; give one of them.")
+    return Example(images=images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +128,8 @@ class Preference:
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", as_images(self.images))
         _require_prompt(self.prompt)
-        _require_response("chosen", self.chosen)
-        _require_response("rejected", self.rejected)
+        object.__setattr__(self, "chosen", _checked_response("chosen", self.chosen))
+        object.__setattr__(self, "rejected", _checked_response("rejected", self.rejected))
 
     def judgements(self) -> tuple[Judgement, Judgement]:
         """The pair as two judged responses: the chosen one right, the rejected one wrong."""
@@ -126,7 +168,7 @@ class Judgement:
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", as_images(self.images))
         _require_prompt(self.prompt)
-        _require_response("completion", self.completion)
+        object.__setattr__(self, "completion", _checked_response("completion", self.completion))
 
     @property
     def shown_prompt(self) -> Prompt:
@@ -161,6 +203,17 @@ class PreferenceReport:
         return tuple(
             f"{count} of {self.n_pairs} preference pairs {what}." for count, what in found if count
         )
+
+
+def images_of(item: Example | Preference | Judgement) -> tuple[Image, ...]:
+    """Every picture that an item shows: those of its prompt, then those of its responses."""
+    if isinstance(item, Example):
+        return item.images
+    prompt = item.shown_prompt
+    turns = () if isinstance(prompt, str) else parse_messages(prompt)
+    responses = (item.chosen, item.rejected) if isinstance(item, Preference) else (item.completion,)
+    shown = [*(turn.content for turn in turns), *responses]
+    return tuple(image for content in shown for image in images_in(content))
 
 
 def check_preferences(preferences: Sequence[Preference]) -> PreferenceReport:
@@ -202,7 +255,7 @@ def labels_of(examples: Sequence[Example]) -> list[str]:
     labels = []
     for number, example in enumerate(examples):
         if example.label is None:
-            raise InputError(f"Example {number} ({example.text[:40]!r}...) has no label.")
+            raise InputError(f"Example {number} ({example.shown}) has no label.")
         labels.append(example.label)
     if len(set(labels)) < 2:
         raise InputError(
@@ -213,10 +266,16 @@ def labels_of(examples: Sequence[Example]) -> list[str]:
 
 
 def prompt_key(prompt: Prompt) -> str:
-    """A string that is the same for the same prompt, for grouping and comparing prompts."""
+    """A string that is the same for the same prompt, for grouping and comparing prompts.
+
+    Raises:
+        InputError: A message with pictures is malformed.
+    """
     if isinstance(prompt, str):
         return prompt
-    return "\x1e".join(_turn_key(turn) for turn in prompt)
+    # What a picture shows counts, not the object or the file that holds it.
+    turns = parse_messages(prompt) if names_pictures(prompt) else prompt
+    return "\x1e".join(_turn_key(turn) for turn in turns)
 
 
 def prompt_with_images(prompt: Prompt, images: Sequence[Image] = ()) -> Prompt:
@@ -225,7 +284,7 @@ def prompt_with_images(prompt: Prompt, images: Sequence[Image] = ()) -> Prompt:
     Args:
         prompt: A string, or chat messages.
         images: Pictures for the places of the messages that name none; where there is none, they
-            stand before the text of the first user's turn.
+            stand before the text of the first user's turn; see `parse_messages`.
 
     Returns:
         Turns, where there is any picture; else the prompt as it is.
@@ -235,8 +294,9 @@ def prompt_with_images(prompt: Prompt, images: Sequence[Image] = ()) -> Prompt:
     """
     if isinstance(prompt, str):
         return (Message("user", with_images(images, prompt)),) if images else prompt
-    plain = all(isinstance(t, Mapping) and isinstance(t.get("content"), str) for t in prompt)
-    return prompt if plain and not images else parse_messages(prompt, images)
+    if images or names_pictures(prompt) or has_places(prompt):
+        return parse_messages(prompt, images)
+    return prompt
 
 
 def _turn_key(turn: Mapping[str, object] | Message) -> str:
@@ -257,16 +317,18 @@ def _require_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise InputError(f"An example's {name} must be text; got {type(value).__name__}.")
     if not value.strip():
-        raise InputError(f"An example's {name} is empty.")
+        raise InputError(
+            f"An example's {name} is empty" + (", and it has no image." if name == "text" else ".")
+        )
 
 
-def _require_response(name: str, value: object) -> None:
+def _checked_response(name: str, value: object) -> Response:
     if not isinstance(value, str | tuple):
         raise InputError(
             f"A preference's {name} must be text, or a tuple of texts and Images; got "
             f"{type(value).__name__}."
         )
-    as_content(value)
+    return as_content(value)
 
 
 def _require_prompt(prompt: object) -> None:

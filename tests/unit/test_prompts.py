@@ -213,10 +213,10 @@ def test_a_field_named_text_does_not_displace_the_text() -> None:
     assert body(found) == "mine"
 
 
-@pytest.mark.parametrize("instruction", ["", "Which topic?", '{"a": 1}'])
-def test_an_instruction_without_a_place_is_an_error(instruction: str) -> None:
+@pytest.mark.parametrize("instruction", ["", " \n", "Which topic?", '{"a": 1}'])
+def test_an_instruction_without_a_place_for_a_text_is_an_error(instruction: str) -> None:
     with pytest.raises(InputError, match="no place for the example"):
-        ClassificationPrompt(instruction)
+        ClassificationPrompt(instruction).conversation(Example("x"))
 
 
 def test_an_example_without_a_column_that_is_asked_for_is_an_error() -> None:
@@ -253,15 +253,18 @@ def test_messages_are_read_in_the_usual_form() -> None:
         {"role": "tool", "content": "Hi"},
         {"role": "user", "content": None},
         {"role": "user", "content": 3},
-        {"role": "user", "content": [{"type": "image", "image": "x.png"}]},
-        {"role": "user", "content": ["Hi"]},
+        {"role": "user", "content": [{"type": "image", "image": "no such file.png"}]},
+        {"role": "user", "content": [{"type": "image"}]},
+        {"role": "user", "content": [{"type": "audio", "audio": "x.wav"}]},
+        {"role": "user", "content": [{"type": "text", "text": None}]},
+        {"role": "user", "content": [3]},
         "Hi",
     ],
     ids=str,
 )
 def test_a_malformed_message_is_named(wrong: object) -> None:
     right = {"role": "user", "content": "Hi"}
-    with pytest.raises(InputError, match="Message 1"):
+    with pytest.raises(InputError, match=r"(?i)message 1"):
         Conversation.from_messages([right, wrong])  # type: ignore[list-item]
 
 

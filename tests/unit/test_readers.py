@@ -504,7 +504,7 @@ class TestPreferences:
             ({"chosen": [turn("gpt", "a")], "rejected": [turn("user", "a")]}, "role 'gpt'"),
             ({"chosen": [turn("user", None)], "rejected": [turn("user", "a")]}, "null as the cont"),
             (
-                {"chosen": [turn("user", [{"type": "image"}])], "rejected": [turn("user", "a")]},
+                {"chosen": [turn("user", [{"type": "audio"}])], "rejected": [turn("user", "a")]},
                 "a list as the content",
             ),
             ({"chosen": [turn("user", "a")], "rejected": "a"}, "messages in one"),

@@ -368,7 +368,7 @@ def test_a_text_in_two_classes_does_not_stop_the_fit(tiny_engine: Engine) -> Non
         {"n_heads": 2.5},
         {"head_scoring": "bootstrap"},
         {"voting": "loud"},
-        {"instruction": "Which topic?"},
+        {"instruction": " "},
         {"max_text_tokens": 7},
     ],
     ids=str,

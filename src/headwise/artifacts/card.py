@@ -31,7 +31,7 @@ def render_card(record: ArtifactRecord, name: str | None = None) -> str:
         Markdown with YAML front matter; text from the artifact is shown as it is, and can neither
         end a code block nor become markup.
     """
-    words = text_of(record.method)
+    words = _words(record)
     name = name or "path/to/the/artifact"
     sections = (
         f"---\n{_metadata(record)}\n---",
@@ -49,6 +49,10 @@ def render_card(record: ArtifactRecord, name: str | None = None) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def _words(record: ArtifactRecord) -> MethodText:
+    return text_of(record.method, sees=bool(record.statistics.get("n_images")))
+
+
 def _metadata(record: ArtifactRecord) -> str:
     model_id = record.base_model.model_id
     # A relative path such as models/llama looks like a Hub id, and is none.
@@ -56,7 +60,7 @@ def _metadata(record: ArtifactRecord) -> str:
     data = ModelCardData(
         base_model=model_id if is_public else None,
         library_name="headwise",
-        pipeline_tag=text_of(record.method).pipeline_tag,
+        pipeline_tag=_words(record).pipeline_tag,
         tags=["headwise", record.method],
     )
     return data.to_yaml().strip()
@@ -67,7 +71,7 @@ def _usage(words: MethodText, name: str) -> str:
     command = fence(words.command.format(name=shlex.quote(name)), "bash")
     return _section(
         "Use",
-        f"{fence('pip install headwise', 'bash')}\n\n{python}\n\nOr from a shell:\n\n{command}",
+        f"{fence(words.install, 'bash')}\n\n{python}\n\nOr from a shell:\n\n{command}",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class MethodText:
         command: A command line; `{name}` is replaced by the artifact's name as a shell word.
         limits: What to beware of, one sentence or two each.
         pipeline_tag: The Hub's name of the kind of task.
+        install: What to install.
     """
 
     title: str
@@ -25,6 +26,7 @@ class MethodText:
     command: str
     limits: tuple[str, ...]
     pipeline_tag: str = "text-classification"
+    install: str = "pip install headwise"
 
 
 _CLASSIFIER = MethodText(
@@ -79,7 +81,7 @@ _TASK = MethodText(
         "A task, shown to a frozen language model by examples and kept as the output of {n_heads} "
         "of its attention heads. Put back at the end of a prompt without examples, it makes the "
         "model answer as if it had read them. No weight of the model was changed. Method: "
-        "Multimodal Task Vectors ([arXiv:2406.15334](https://arxiv.org/abs/2406.15334)), on text."
+        "Multimodal Task Vectors ([arXiv:2406.15334](https://arxiv.org/abs/2406.15334))."
     ),
     python=(
         "import headwise\n\n"
@@ -111,6 +113,64 @@ _TEXTS: Mapping[str, MethodText] = {
     "task-vectors": _TASK,
 }
 
+_INSTALL_VISION = "pip install 'headwise[vision]'"
+
+_SEEING_CLASSIFIER = replace(
+    _CLASSIFIER,
+    summary=_CLASSIFIER.summary.replace("few-shot text classifier", "few-shot image classifier")
+    .replace("frozen language model", "frozen vision-language model")
+    .replace("once over a text", "once over an image (and the text beside it)"),
+    python=(
+        "from pathlib import Path\n\n"
+        "import headwise\n\n"
+        "classifier = headwise.from_pretrained({name})\n"
+        "# A Path is an image, a string is a text; both together:\n"
+        '# headwise.Example("a question about it", images=["photo.jpg"])\n'
+        'for label in classifier.predict([Path("photo.jpg"), Path("another.png")]):\n'
+        "    print(label)"
+    ),
+    command="headwise predict {name} photo.jpg",
+    limits=(
+        "It always answers with one of its classes, also for an image of none of them.",
+        _CLASSIFIER.limits[1],
+    ),
+    pipeline_tag="image-classification",
+    install=_INSTALL_VISION,
+)
+_SEEING_REWARD = replace(
+    _REWARD,
+    summary=_REWARD.summary.replace("frozen language model", "frozen vision-language model"),
+    python=(
+        "import headwise\n\n"
+        "reward = headwise.from_pretrained({name})\n"
+        "scores = reward.score(\n"
+        '    ["What is this?", "What is this?"],\n'
+        '    ["A cat.", "A dog."],\n'
+        '    images=[["photo.jpg"], ["photo.jpg"]],\n'
+        ")\n"
+        "print(scores)"
+    ),
+    install=_INSTALL_VISION,
+)
+_SEEING_TASK = replace(
+    _TASK,
+    summary=_TASK.summary.replace("frozen language model", "frozen vision-language model"),
+    python=(
+        "import headwise\n\n"
+        "task = headwise.from_pretrained({name})\n"
+        'asked = headwise.Example("a question about it", images=["photo.jpg"])\n'
+        "print(task.generate([asked])[0])"
+    ),
+    pipeline_tag="image-text-to-text",
+    install=_INSTALL_VISION,
+)
+
+_SEEING_TEXTS: Mapping[str, MethodText] = {
+    "sparse-attention-vectors": _SEEING_CLASSIFIER,
+    "activation-reward": _SEEING_REWARD,
+    "task-vectors": _SEEING_TASK,
+}
+
 COMMON_LIMITS = (
     "It works with the exact base model named above; headwise refuses to load it with another.",
     "It was fitted on few examples: measure it on your own data before you rely on it.",
@@ -119,6 +179,14 @@ COMMON_LIMITS = (
 )
 
 
-def text_of(method: str) -> MethodText:
-    """The words of a method; general ones where the method is unknown."""
-    return _TEXTS.get(method, _OTHER)
+def text_of(method: str, *, sees: bool = False) -> MethodText:
+    """The words of a method; general ones where the method is unknown.
+
+    Args:
+        method: The method's name.
+        sees: Whether it was fitted on examples with images.
+
+    Returns:
+        The words.
+    """
+    return (_SEEING_TEXTS if sees else _TEXTS).get(method, _OTHER)

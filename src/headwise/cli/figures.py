@@ -21,6 +21,7 @@ class JobFigures:
     Args:
         rows: Rows in the output.
         bad_rows: Rows of the input that were left out.
+        failed_rows: Rows of the output with an error, for an image could not be decoded.
         truncated_rows: Rows with a text that was cut.
         replaced_numbers: Numbers of the input that were NaN or infinite and became null.
         resumed_rows: Rows that an earlier run had written.
@@ -31,6 +32,7 @@ class JobFigures:
 
     rows: int
     bad_rows: int
+    failed_rows: int
     truncated_rows: int
     replaced_numbers: int
     resumed_rows: int
@@ -40,7 +42,13 @@ class JobFigures:
 
     @classmethod
     def of(
-        cls, lines: Lines[Any], written: Written, truncated_rows: int, load_seconds: float
+        cls,
+        lines: Lines[Any],
+        written: Written,
+        truncated_rows: int,
+        load_seconds: float,
+        *,
+        failed_rows: int = 0,
     ) -> JobFigures:
         """Counts a job.
 
@@ -49,6 +57,7 @@ class JobFigures:
             written: The output.
             truncated_rows: Rows with a text that was cut.
             load_seconds: Time of the job spent loading the model.
+            failed_rows: Rows with an error.
 
         Returns:
             The figures.
@@ -59,6 +68,7 @@ class JobFigures:
         return cls(
             rows=written.report.n_rows,
             bad_rows=lines.n_bad,
+            failed_rows=failed_rows,
             truncated_rows=truncated_rows,
             replaced_numbers=lines.n_replaced,
             resumed_rows=written.report.n_resumed,
@@ -167,6 +177,7 @@ def _job_facts(job: JobFigures) -> dict[str, str | None]:
     return {
         "rows": str(job.rows) + (f" ({job.resumed_rows} from before)" if job.resumed_rows else ""),
         "left out": f"{job.bad_rows} bad rows" if job.bad_rows else None,
+        "failed": f"{job.failed_rows} rows with a bad image" if job.failed_rows else None,
         "cut": f"{job.truncated_rows} rows with too long a text" if job.truncated_rows else None,
         "time": f"{job.seconds:.1f} s{speed}",
     }

@@ -10,13 +10,20 @@ import typer
 
 from headwise.cli.figures import percent
 from headwise.cli.fit_summary import check_folder, save, tell_fit
-from headwise.cli.inputs import drawn, texts_of, warn_of_bad_rows, with_instructed_fields
+from headwise.cli.inputs import (
+    drawn,
+    texts_of,
+    warn_of_bad_rows,
+    with_instructed_fields,
+    with_sound_images,
+)
 from headwise.cli.models import ModelChoice, load_engine
 from headwise.cli.options import (
     DeviceOption,
     DtypeOption,
     FolderOption,
     HeadsOption,
+    ImageOption,
     JsonOption,
     LabelOption,
     MaxTextTokensOption,
@@ -29,6 +36,7 @@ from headwise.cli.options import (
     SystemOption,
     TextOption,
     heads_count,
+    image_column,
     with_line_breaks,
 )
 from headwise.examples import Example, labels_of
@@ -44,8 +52,8 @@ def fit_classifier(
         str,
         typer.Argument(
             metavar="TRAIN",
-            help="Labelled examples: JSONL, JSON, CSV, TSV, Parquet, a Hub dataset, or - for "
-            "stdin.",
+            help="Labelled examples: JSONL, JSON, CSV, TSV, Parquet, a folder with a folder of "
+            "images for each class, a Hub dataset, or - for stdin.",
         ),
     ],
     out: FolderOption,
@@ -53,8 +61,9 @@ def fit_classifier(
         str | None,
         typer.Option(
             metavar="TEXT",
-            help=r"What the model is asked; {text} is the text, any other {column} is a column, "
-            r"\n is a line break. The text alone where left out.",
+            help=r"What the model is asked; {text} is the text, {image} the images (first, where "
+            r"there is none), any other {column} is a column, \n is a line break. Text and images "
+            r"alone where left out.",
         ),
     ] = None,
     heads: HeadsOption = None,
@@ -74,6 +83,7 @@ def fit_classifier(
     max_text_tokens: MaxTextTokensOption = None,
     text: TextOption = None,
     label: LabelOption = None,
+    image: ImageOption = None,
     shots: Annotated[
         int | None,
         typer.Option(
@@ -105,7 +115,7 @@ def fit_classifier(
     }
     check_folder(out)
     method = _method(paper, {name: value for name, value in given.items() if value is not None})
-    support = _read(train, text, label, method.instruction, shots, seed, skip_bad=skip_bad)
+    support = _read(train, text, label, image, method.instruction, shots, seed, skip_bad=skip_bad)
     engine = load_engine(ModelChoice(model, revision, dtype, device), quiet=quiet)
     started = time.perf_counter()
     classifier = method.fit(engine.as_engine, support.items, progress=not quiet)
@@ -135,6 +145,7 @@ def _read(
     train: str,
     text: str | None,
     label: str | None,
+    image: str | None,
     instruction: str,
     shots: int | None,
     seed: int,
@@ -142,11 +153,16 @@ def _read(
     skip_bad: bool,
 ) -> ReadResult[Example]:
     source = open_source(train)
-    result = read_examples(source, text=text, label=label, skip_bad=skip_bad)
+    result = read_examples(
+        source, text=text, label=label, image=image_column(image), skip_bad=skip_bad
+    )
     result = with_instructed_fields(source.name, result, instruction, skip_bad=skip_bad)
     warn_of_bad_rows(result)
     names = labels_of(result.items)  # One class only is told before a model is loaded.
-    return result if shots is None else drawn(result, names, shots, seed)
+    result = result if shots is None else drawn(result, names, shots, seed)
+    result = with_sound_images(source.name, result, skip_bad=skip_bad)
+    labels_of(result.items)
+    return result
 
 
 def _summary(classifier: SparseAttentionClassifier) -> dict[str, str | None]:

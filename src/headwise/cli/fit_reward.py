@@ -12,7 +12,7 @@ import typer
 from headwise.cli.console import warn
 from headwise.cli.figures import percent
 from headwise.cli.fit_summary import check_folder, save, tell_fit
-from headwise.cli.inputs import drawn, texts_of, warn_of_bad_rows
+from headwise.cli.inputs import drawn, texts_of, warn_of_bad_rows, with_sound_images
 from headwise.cli.models import ModelChoice, load_engine
 from headwise.cli.options import (
     ChosenOption,
@@ -21,6 +21,7 @@ from headwise.cli.options import (
     EpochsOption,
     FolderOption,
     HeadsOption,
+    ImageOption,
     JsonOption,
     MaxTextTokensOption,
     ModelOption,
@@ -34,6 +35,7 @@ from headwise.cli.options import (
     SkipBadOption,
     SystemOption,
     heads_count,
+    image_column,
     with_line_breaks,
 )
 from headwise.cli.selectors import chosen_selector
@@ -52,7 +54,8 @@ def fit_reward(
         typer.Argument(
             metavar="PREFS",
             help="Preference pairs (prompt, chosen, rejected), or single responses with a "
-            "true/false label: JSONL, JSON, CSV, TSV, Parquet, a Hub dataset, or - for stdin.",
+            "true/false label, perhaps with images: JSONL, JSON, CSV, TSV, Parquet, a Hub dataset, "
+            "or - for stdin.",
         ),
     ],
     out: FolderOption,
@@ -83,6 +86,7 @@ def fit_reward(
     prompt: PromptOption = None,
     chosen: ChosenOption = None,
     rejected: RejectedOption = None,
+    image: ImageOption = None,
     pairs: Annotated[
         int | None,
         typer.Option(
@@ -116,7 +120,7 @@ def fit_reward(
     check_folder(out)
     search = chosen_selector(selector, "reinforce", paper=paper, epochs=epochs, seed=seed)
     method = _method(criterion, form, paper, search, seed, given)
-    support = _read(prefs, prompt, chosen, rejected, pairs, seed, skip_bad=skip_bad)
+    support = _read(prefs, prompt, chosen, rejected, image, pairs, seed, skip_bad=skip_bad)
     engine = load_engine(ModelChoice(model, revision, dtype, device), quiet=quiet)
     started = time.perf_counter()
     reward_model = method.fit(engine.as_engine, support.items, progress=not quiet)
@@ -164,6 +168,7 @@ def _read(
     prompt: str | None,
     chosen: str | None,
     rejected: str | None,
+    image: str | None,
     pairs: int | None,
     seed: int,
     *,
@@ -172,15 +177,28 @@ def _read(
     source = open_source(prefs)
     named = chosen is not None or rejected is not None
     if not named and detect_kind(source) == "judgements":
-        judged = read_judgements(source, prompt=prompt, require_label=True, skip_bad=skip_bad)
+        judged = read_judgements(
+            source,
+            prompt=prompt,
+            image=image_column(image),
+            require_label=True,
+            skip_bad=skip_bad,
+        )
         warn_of_bad_rows(judged)
         labels = [judgement.label for judgement in judged.items]
-        return judged if pairs is None else drawn(judged, labels, pairs, seed)
+        judged = judged if pairs is None else drawn(judged, labels, pairs, seed)
+        return with_sound_images(source.name, judged, skip_bad=skip_bad)
     read = read_preferences(
-        source, prompt=prompt, chosen=chosen, rejected=rejected, skip_bad=skip_bad
+        source,
+        prompt=prompt,
+        chosen=chosen,
+        rejected=rejected,
+        image=image_column(image),
+        skip_bad=skip_bad,
     )
     warn_of_bad_rows(read)
-    return read if pairs is None else drawn(read, [None] * len(read), pairs, seed)
+    read = read if pairs is None else drawn(read, [None] * len(read), pairs, seed)
+    return with_sound_images(source.name, read, skip_bad=skip_bad)
 
 
 def _warn_of_notes(model: RewardModel) -> None:

@@ -10,13 +10,14 @@ import typer
 
 from headwise.cli.console import warn
 from headwise.cli.fit_summary import check_folder, save, tell_fit
-from headwise.cli.inputs import drawn, texts_of, warn_of_bad_rows
+from headwise.cli.inputs import drawn, warn_of_bad_rows, with_sound_images
 from headwise.cli.models import ModelChoice, load_engine
 from headwise.cli.options import (
     DeviceOption,
     DtypeOption,
     EpochsOption,
     FolderOption,
+    ImageOption,
     JsonOption,
     LabelOption,
     MaxTextTokensOption,
@@ -28,6 +29,7 @@ from headwise.cli.options import (
     SelectorOption,
     SkipBadOption,
     TextOption,
+    image_column,
     with_line_breaks,
 )
 from headwise.cli.selectors import chosen_selector
@@ -45,8 +47,9 @@ def fit_task(
         str,
         typer.Argument(
             metavar="SHOTS",
-            help="Inputs with their answers as labels: JSONL, JSON, CSV, TSV, Parquet, a Hub "
-            "dataset, or - for stdin.",
+            help="Inputs, texts or images or both, with their answers as labels: JSONL, JSON, CSV, "
+            "TSV, Parquet, a folder with a folder of images for each answer, a Hub dataset, or - "
+            "for stdin.",
         ),
     ],
     out: FolderOption,
@@ -90,6 +93,7 @@ def fit_task(
     max_text_tokens: MaxTextTokensOption = None,
     text: TextOption = None,
     label: LabelOption = None,
+    image: ImageOption = None,
     examples: Annotated[
         int | None,
         typer.Option(metavar="N", min=2, help="Draw N examples.", rich_help_panel="Data"),
@@ -107,7 +111,7 @@ def fit_task(
 
     The model reads many prompts of a few examples each; what some attention heads put out then is
     kept and makes the model answer without any example in the prompt (Multimodal Task Vectors,
-    arXiv:2406.15334, on text). The model itself is left as it is.
+    arXiv:2406.15334). The model itself is left as it is.
     """
     given = {
         "instruction": _prompt_text(instruction),
@@ -122,7 +126,7 @@ def fit_task(
     check_folder(out)
     search = chosen_selector(selector, "auto", paper=paper, epochs=epochs, seed=seed)
     method = _method(paper, search, target_tokens, seed, given)
-    support = _read(shots, text, label, examples, seed, skip_bad=skip_bad)
+    support = _read(shots, text, label, image, examples, seed, skip_bad=skip_bad)
     engine = load_engine(ModelChoice(model, revision, dtype, device), quiet=quiet)
     started = time.perf_counter()
     task = method.fit(engine.as_engine, support.items, progress=not quiet)
@@ -169,6 +173,7 @@ def _read(
     shots: str,
     text: str | None,
     label: str | None,
+    image: str | None,
     examples: int | None,
     seed: int,
     *,
@@ -176,17 +181,21 @@ def _read(
 ) -> ReadResult[Example]:
     from headwise.methods.task_extraction import check_task_examples
 
-    result = read_examples(open_source(shots), text=text, label=label, skip_bad=skip_bad)
+    source = open_source(shots)
+    result = read_examples(
+        source, text=text, label=label, image=image_column(image), skip_bad=skip_bad
+    )
     warn_of_bad_rows(result)
     if examples is not None:
         result = drawn(result, [None] * len(result), examples, seed)
+    result = with_sound_images(source.name, result, skip_bad=skip_bad)
     check_task_examples(result.items)  # Too few examples are told before a model is loaded.
     return result
 
 
 def _texts_of(example: Example) -> list[str]:
     """The texts that are put to the model: no further column is."""
-    return texts_of(Example(example.text)) + ([example.label] if example.label else [])
+    return [example.text, *([example.label] if example.label else [])]
 
 
 def _warn_where_useless(task: TaskVector) -> None:

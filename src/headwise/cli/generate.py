@@ -15,8 +15,10 @@ from headwise.cli.figures import JobFigures, percent
 from headwise.cli.inputs import Lines, lines_of
 from headwise.cli.models import LoadedLater, ModelChoice
 from headwise.cli.options import (
+    ROWS_HELP,
     DeviceOption,
     DtypeOption,
+    ImageOption,
     JsonOption,
     LabelOption,
     OtherModelOption,
@@ -26,9 +28,10 @@ from headwise.cli.options import (
     RowsOption,
     SkipBadOption,
     TextOption,
+    image_column,
     with_line_breaks,
 )
-from headwise.cli.rows import Target, Written, job_identity, write_rows
+from headwise.cli.rows import Target, Written, job_identity, require_all, write_rows
 from headwise.errors import InputError
 from headwise.examples import Example
 from headwise.jobs import Row
@@ -64,9 +67,7 @@ def generate(
     ],
     file: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE", help="JSONL, JSON, CSV, TSV, Parquet, a Hub dataset, or - for stdin."
-        ),
+        typer.Argument(metavar="FILE", help=ROWS_HELP),
     ],
     out: RowsOption = None,
     overwrite: OverwriteOption = False,
@@ -89,6 +90,7 @@ def generate(
     ] = 0,
     text: TextOption = None,
     label: LabelOption = None,
+    image: ImageOption = None,
     skip_bad: SkipBadOption = False,
     model: OtherModelOption = None,
     revision: RevisionOption = None,
@@ -101,7 +103,8 @@ def generate(
 
     Every row comes out as it went in, with two more columns: `generated`, and `truncated`, which
     says whether its text was too long and was cut. Where rows have a target, those whose answer's
-    first line is that target, but for case and outer blanks, are counted as right.
+    first line is that target, but for case and outer blanks, are counted as right. A row whose
+    image cannot be decoded has an `error` instead; the others are not lost.
     """
     from headwise.artifacts.source import read_record
     from headwise.methods.task_vector import TaskVector
@@ -110,17 +113,24 @@ def generate(
     record = read_record(artifact)
     sampling = _sampling(record, artifact, max_new_tokens, temperature, stop, seed)
     source = open_source(file)
-    lines = lines_of(
-        read_examples(source, text=text, label=label, require_label=False, skip_bad=skip_bad),
-        GAINED,
+    result = read_examples(
+        source,
+        text=text,
+        label=label,
+        image=image_column(image),
+        require_label=False,
+        skip_bad=skip_bad,
     )
+    lines = lines_of(result, GAINED)
     task = LoadedLater(TaskVector, record, ModelChoice(model, revision, dtype, device), quiet)
     options = {"text": text, "label": label, "skip_bad": skip_bad, "dtype": dtype}
+    options |= {} if image is None else {"image": image}
     written = write_rows(
         target,
         lines,
         _gains(task, sampling),
         job_identity(record, lines, {**options, "sampling": str(sampling)}),
+        gained=GAINED,
         description="" if quiet else "Generating",
     )
     figures = _figures(lines, written, task.load_seconds)
@@ -129,6 +139,7 @@ def generate(
         write_json({"artifact": artifact, "output": str(out), **shown, **asdict(figures.job)})
     elif not quiet:
         tell(_told(figures))
+    require_all(target, figures.job.failed_rows, figures.job.rows, skip_bad=skip_bad)
 
 
 def _sampling(
@@ -172,14 +183,17 @@ def _figures(lines: Lines[Example], written: Written, load_seconds: float) -> Ge
     from headwise.methods.task_answers import is_answer
 
     right: list[bool] = []
-    n_cut = 0
+    n_cut = n_failed = 0
     for line, row in zip(lines.lines, written.rows, strict=True):
+        if row["generated"] is None:
+            n_failed += 1
+            continue
         n_cut += bool(row["truncated"])
         if line.item.label is not None:
             right.append(is_answer(str(row["generated"]), line.item.label))
     warn_of_cuts(n_cut, len(lines.lines))
     return GenerationFigures(
-        job=JobFigures.of(lines, written, n_cut, load_seconds),
+        job=JobFigures.of(lines, written, n_cut, load_seconds, failed_rows=n_failed),
         labelled_rows=len(right),
         accuracy=sum(right) / len(right) if right else None,
     )
@@ -195,6 +209,7 @@ def _told(figures: GenerationFigures) -> Text:
             "accuracy": percent(figures.accuracy, f"of {figures.labelled_rows} rows with a target"),
             "rows": f"{job.rows}{again}",
             "left out": f"{job.bad_rows} bad rows" if job.bad_rows else None,
+            "failed": f"{job.failed_rows} rows with a bad image" if job.failed_rows else None,
             "cut": f"{job.truncated_rows} rows with too long a text"
             if job.truncated_rows
             else None,

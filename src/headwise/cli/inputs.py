@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from headwise.cli.console import warn
+from headwise.content import Content, parts_of
 from headwise.errors import InputError
-from headwise.examples import Example, Judgement, Preference, Prompt
+from headwise.examples import Example, Judgement, Preference, Prompt, images_of
 from headwise.jobs import Row, plain_row
-from headwise.prompts.template import places
+from headwise.prompts.conversation import parse_messages
+from headwise.prompts.template import IMAGE_PLACES, places
 from headwise.readers import BadRow, ReadResult
 from headwise.readers.result import refuse_bad_rows
 
 T = TypeVar("T")
+Item = Example | Preference | Judgement
+ItemT = TypeVar("ItemT", Example, Preference, Judgement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,9 @@ def lines_of(result: ReadResult[T], gained: Sequence[str]) -> Lines[T]:
 
 
 def warn_of_bad_rows(result: ReadResult[T]) -> None:
-    """Warns where rows were left out."""
+    """Warns where rows were left out, and of what else should be known of the source."""
+    for note in result.notes:
+        warn(note)
     if result.bad:
         warn(
             f"{len(result.bad)} of {len(result.bad) + len(result)} rows were left out, the first "
@@ -84,6 +90,8 @@ def with_instructed_fields(
     source: str, result: ReadResult[Example], instruction: str, *, skip_bad: bool
 ) -> ReadResult[Example]:
     """Keeps the fields that the instruction asks for, and checks that every example has them.
+
+    Where the instruction has no place at all, every example must have pictures.
 
     Args:
         source: The name of the source, for the error.
@@ -100,24 +108,65 @@ def with_instructed_fields(
     wanted = [name for name in places(instruction) if name != "text"]
     kept, examples, bad = [], [], []
     for position, example in enumerate(result.items):
-        missing = [name for name in wanted if name not in example.fields]
+        there = {*example.fields, *(IMAGE_PLACES if example.images else ())}
+        missing = [name for name in wanted if name not in there]
+        location, columns = result.locations[position], ", ".join(result.rows[position])
         if missing:
-            columns = ", ".join(result.rows[position])
-            bad.append(
-                BadRow(
-                    result.locations[position],
-                    f"no text in a column {missing[0]!r} (columns: {columns})",
-                    f"the columns that the instruction {instruction!r} asks for",
-                )
-            )
+            found = f"no text in a column {missing[0]!r} (columns: {columns})"
+            asked = f"the columns that the instruction {instruction!r} asks for"
+            bad.append(BadRow(location, found, asked))
+        elif not places(instruction) and not example.images:
+            found = f"no image, and no place for a text in the instruction {instruction!r}"
+            bad.append(BadRow(location, found, "{text} in the instruction, or an image"))
         else:
             kept.append(position)
-            fields = {name: example.fields[name] for name in wanted}
+            fields = {name: example.fields[name] for name in wanted if name in example.fields}
             examples.append(replace(example, fields=fields))
     if bad and (not skip_bad or not kept):
         refuse_bad_rows(source, bad, len(result))
     chosen = rows_at(result, kept)
     return replace(chosen, items=tuple(examples), bad=(*result.bad, *bad))
+
+
+def with_sound_images(
+    source: str, result: ReadResult[ItemT], *, skip_bad: bool
+) -> ReadResult[ItemT]:
+    """Decodes the images of a support set once, so that a bad one is told before the model runs.
+
+    Args:
+        source: The name of the source, for the error.
+        result: The rows.
+        skip_bad: Whether rows with a bad image are left out instead, with a warning.
+
+    Returns:
+        The rows whose images can all be decoded.
+
+    Raises:
+        InputError: An image cannot be decoded, and `skip_bad` is off; or no row is left.
+    """
+    reasons = [image_error(item) for item in result.items]
+    kept = [row for row, reason in enumerate(reasons) if reason is None]
+    bad: tuple[BadRow, ...] = tuple(
+        BadRow(result.locations[row], f"an image that cannot be used ({reason})", "a sound one")
+        for row, reason in enumerate(reasons)
+        if reason is not None
+    )
+    if not bad:
+        return result
+    if not skip_bad or not kept:
+        refuse_bad_rows(source, bad, len(result))
+    warn(f"{len(bad)} rows were left out, the first being {bad[0].message}")
+    return replace(rows_at(result, kept), bad=(*result.bad, *bad))
+
+
+def image_error(item: Item) -> str | None:
+    """Why an image of an item cannot be decoded; None where all can."""
+    for image in images_of(item):
+        try:
+            image.load()
+        except InputError as error:
+            return str(error).rstrip(".")
+    return None
 
 
 def drawn(result: ReadResult[T], kinds: Sequence[object], count: int, seed: int) -> ReadResult[T]:
@@ -155,22 +204,22 @@ def rows_at(result: ReadResult[T], positions: Sequence[int]) -> ReadResult[T]:
     )
 
 
-def texts_of(item: Example | Preference | Judgement) -> list[str]:
+def texts_of(item: Item) -> list[str]:
     """Every text of an item that a method puts to the model."""
     match item:
         case Example():
             return [item.text, *item.fields.values()]
         case Preference():
-            return [*_texts_of_prompt(item.prompt), item.chosen, item.rejected]
+            contents = [*_contents_of(item.shown_prompt), item.chosen, item.rejected]
         case Judgement():
-            return [*_texts_of_prompt(item.prompt), item.completion]
+            contents = [*_contents_of(item.shown_prompt), item.completion]
+    return [part for content in contents for part in parts_of(content) if isinstance(part, str)]
 
 
-def _texts_of_prompt(prompt: Prompt) -> list[str]:
+def _contents_of(prompt: Prompt) -> list[Content]:
     if isinstance(prompt, str):
         return [prompt]
-    contents = [turn["content"] for turn in prompt if isinstance(turn, Mapping)]
-    return [content for content in contents if isinstance(content, str)]
+    return [turn.content for turn in parse_messages(prompt)]
 
 
 def require_jsonl_name(path: str) -> None:

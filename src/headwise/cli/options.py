@@ -11,6 +11,11 @@ from headwise.errors import InputError
 
 _DATA, _MODEL, _OUTPUT = "Data", "Model", "Output"
 
+ROWS_HELP = (
+    "JSONL, JSON, CSV, TSV, Parquet, a folder of images, one image, a Hub dataset, or - for stdin."
+)
+"""What every command that goes over rows reads."""
+
 FolderOption = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to save to.")
 ]
@@ -61,6 +66,17 @@ TextOption = Annotated[
 LabelOption = Annotated[
     str | None,
     typer.Option(metavar="COL", help="Column of the label.", rich_help_panel=_DATA),
+]
+ImageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="COL",
+        help="Column of the image, or of a list of images or video frames: paths beside the file, "
+        "or data URLs. Found by its name (image, images, video, frames) where left out; none "
+        "reads no images.",
+        rich_help_panel=_DATA,
+    ),
 ]
 PromptOption = Annotated[
     str | None,
@@ -146,6 +162,11 @@ QuietOption = Annotated[
         "--quiet", "-q", help="Say nothing but warnings and errors.", rich_help_panel=_OUTPUT
     ),
 ]
+
+
+def image_column(text: str | None) -> str | Literal[False] | None:
+    """Reads `--image`: the name of a column, or `none`."""
+    return False if text == "none" else text
 
 
 def heads_count(text: str) -> int | Literal["auto"]:

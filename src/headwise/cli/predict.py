@@ -14,8 +14,10 @@ from headwise.cli.figures import JobFigures, PredictionFigures, as_json, told_pr
 from headwise.cli.inputs import Lines, lines_of, texts_of, with_instructed_fields
 from headwise.cli.models import LoadedLater, ModelChoice
 from headwise.cli.options import (
+    ROWS_HELP,
     DeviceOption,
     DtypeOption,
+    ImageOption,
     JsonOption,
     LabelOption,
     OtherModelOption,
@@ -25,8 +27,9 @@ from headwise.cli.options import (
     RowsOption,
     SkipBadOption,
     TextOption,
+    image_column,
 )
-from headwise.cli.rows import Target, Written, job_identity, write_rows
+from headwise.cli.rows import Target, Written, job_identity, require_all, write_rows
 from headwise.errors import InputError
 from headwise.examples import Example
 from headwise.jobs import Row
@@ -45,14 +48,13 @@ def predict(
     ],
     file: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE", help="JSONL, JSON, CSV, TSV, Parquet, a Hub dataset, or - for stdin."
-        ),
+        typer.Argument(metavar="FILE", help=ROWS_HELP),
     ],
     out: RowsOption = None,
     overwrite: OverwriteOption = False,
     text: TextOption = None,
     label: LabelOption = None,
+    image: ImageOption = None,
     skip_bad: SkipBadOption = False,
     model: OtherModelOption = None,
     revision: RevisionOption = None,
@@ -61,26 +63,29 @@ def predict(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say the class of every row of a file.
+    """Say the class of every row of a file, of every image of a folder, or of one image.
 
     Every row comes out as it went in, with three more columns: `prediction`, `probabilities` of
     each class, and `truncated`, which says whether its text was too long and was cut. Where rows
-    have labels, the accuracy is counted.
+    have labels, the accuracy is counted. A row whose image cannot be decoded has an `error`
+    instead; the others are not lost.
     """
     from headwise.artifacts.source import read_record
     from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
 
     target = Target.checked(out, file, overwrite=overwrite, json=json)
     record = read_record(artifact)
-    lines = _read(record, artifact, file, text, label, skip_bad=skip_bad)
+    lines = _read(record, artifact, file, text, label, image, skip_bad=skip_bad)
     choice = ModelChoice(model, revision, dtype, device)
     options = {"text": text, "label": label, "skip_bad": skip_bad, "dtype": dtype}
+    options |= {} if image is None else {"image": image}
     classifier = LoadedLater(SparseAttentionClassifier, record, choice, quiet)
     written = write_rows(
         target,
         lines,
         _gains(classifier),
         job_identity(record, lines, options),
+        gained=GAINED,
         description="" if quiet else "Predicting",
     )
     figures = _figures(record, lines, written, classifier.load_seconds)
@@ -88,6 +93,7 @@ def predict(
         write_json(as_json(figures, artifact=artifact, output=str(out)))
     elif not quiet:
         tell(told_predictions(figures))
+    require_all(target, figures.job.failed_rows, figures.job.rows, skip_bad=skip_bad)
 
 
 def _read(
@@ -96,6 +102,7 @@ def _read(
     file: str,
     text: str | None,
     label: str | None,
+    image: str | None,
     *,
     skip_bad: bool,
 ) -> Lines[Example]:
@@ -107,7 +114,14 @@ def _read(
             f"use: headwise score {artifact} {file}"
         )
     source = open_source(file)
-    result = read_examples(source, text=text, label=label, require_label=False, skip_bad=skip_bad)
+    result = read_examples(
+        source,
+        text=text,
+        label=label,
+        image=image_column(image),
+        require_label=False,
+        skip_bad=skip_bad,
+    )
     instruction = str(record.prompt["instruction"])
     result = with_instructed_fields(source.name, result, instruction, skip_bad=skip_bad)
     return lines_of(result, GAINED)
@@ -138,9 +152,12 @@ def _figures(
     classes = record.parameters["classes"]
     known = set(classes) if isinstance(classes, Sequence) else set()
     predictions: Counter[str] = Counter()
-    n_labelled = n_right = n_truncated = 0
+    n_labelled = n_right = n_truncated = n_failed = 0
     unknown: Counter[str] = Counter()
     for line, row in zip(lines.lines, written.rows, strict=True):
+        if row["prediction"] is None:
+            n_failed += 1
+            continue
         predictions[str(row["prediction"])] += 1
         n_truncated += bool(row["truncated"])
         if line.item.label is not None:
@@ -156,7 +173,7 @@ def _figures(
             f"does not know (such as {names}); they count as wrong."
         )
     return PredictionFigures(
-        job=JobFigures.of(lines, written, n_truncated, load_seconds),
+        job=JobFigures.of(lines, written, n_truncated, load_seconds, failed_rows=n_failed),
         labelled_rows=n_labelled,
         accuracy=n_right / n_labelled if n_labelled else None,
         unknown_label_rows=unknown.total(),

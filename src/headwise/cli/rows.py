@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from headwise.cli.console import tell
-from headwise.cli.inputs import Line, Lines, require_jsonl_name
+from headwise.cli.console import tell, warn
+from headwise.cli.inputs import ItemT, Line, Lines, image_error, require_jsonl_name
 from headwise.errors import InputError
+from headwise.examples import images_of
 from headwise.jobs import (
     JobReport,
     ResumableRows,
@@ -23,8 +24,6 @@ from headwise.jobs import (
 
 if TYPE_CHECKING:
     from headwise.artifacts import ArtifactRecord
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +89,11 @@ class Written:
 
 def write_rows(
     target: Target,
-    lines: Lines[T],
-    gains: Callable[[Sequence[T]], Sequence[Row]],
+    lines: Lines[ItemT],
+    gains: Callable[[Sequence[ItemT]], Sequence[Row]],
     identity: Mapping[str, str],
     *,
+    gained: Sequence[str],
     spans: Sequence[range] | None = None,
     description: str = "",
 ) -> Written:
@@ -104,6 +104,8 @@ def write_rows(
         lines: The rows of the input.
         gains: Makes the columns that some rows gain.
         identity: What makes two jobs the same.
+        gained: Names of those columns. Where an image of a row cannot be decoded, they are null
+            and a column `error` says why, so that the other rows are not lost.
         spans: The chunks; all of one size where None.
         description: What to call the work in a progress bar; none where empty.
 
@@ -114,12 +116,12 @@ def write_rows(
         InputError: The file holds anything but unfinished rows of this job.
         OSError: The rows cannot be written.
     """
-    gained: list[Row] = []
+    kept: list[Row] = []
 
-    def compute(chunk: Sequence[Line[T]]) -> list[Row]:
-        found = gains([line.item for line in chunk])
+    def compute(chunk: Sequence[Line[ItemT]]) -> list[Row]:
+        found = _gains_or_errors([line.item for line in chunk], gains, gained)
         if not target.is_resumable:
-            gained.extend(found)
+            kept.extend(found)
         return [line.gaining(gain) for line, gain in zip(chunk, found, strict=True)]
 
     if target.out is not None and target.is_resumable:
@@ -134,13 +136,52 @@ def write_rows(
     else:
         with target.out.open("wb") as device:
             report = stream_rows(device, lines.lines, compute, spans=spans, description=description)
-    return Written(report, gained)
+    return Written(report, kept)
+
+
+def _gains_or_errors(
+    items: Sequence[ItemT], gains: Callable[[Sequence[ItemT]], Sequence[Row]], gained: Sequence[str]
+) -> Sequence[Row]:
+    """What rows gain; those with an image that cannot be decoded gain the reason."""
+    try:
+        return gains(items)
+    except InputError:
+        reasons = [image_error(item) for item in items]
+        if not any(reasons):
+            raise
+    sound = [item for item, reason in zip(items, reasons, strict=True) if reason is None]
+    found = iter(gains(sound) if sound else ())
+    nothing = dict.fromkeys(gained)
+    return [next(found) if r is None else {**nothing, "error": r} for r in reasons]
+
+
+def require_all(target: Target, n_failed: int, n_rows: int, *, skip_bad: bool) -> None:
+    """Ends a command as failed where rows have an error in place of a result.
+
+    Args:
+        target: Where the rows went.
+        n_failed: How many have an error.
+        n_rows: Out of how many.
+        skip_bad: Whether that is only warned of.
+
+    Raises:
+        InputError: There are some, and they were not to be skipped.
+    """
+    if not n_failed:
+        return
+    message = (
+        f"{n_failed} of {n_rows} rows of {target.out or 'the output'} have an image that could not "
+        "be decoded; their column `error` says why. All other rows are complete."
+    )
+    if not skip_bad:
+        raise InputError(f"{message} --skip-bad makes this a warning.")
+    warn(message)
 
 
 def job_identity(
-    record: ArtifactRecord, lines: Lines[T], options: Mapping[str, str | bool | None]
+    record: ArtifactRecord, lines: Lines[ItemT], options: Mapping[str, str | bool | None]
 ) -> Mapping[str, str]:
-    """What makes two jobs the same: the artifact, the rows of the input, the options.
+    """What makes two jobs the same: the artifact, the input with its images, the options.
 
     Args:
         record: The artifact.
@@ -154,8 +195,13 @@ def job_identity(
 
     document = json.dumps(record.to_json(), sort_keys=True).encode()
     tensors = save({name: tensor.contiguous() for name, tensor in record.tensors.items()})
-    return {
+    identity = {
         "artifact": hashlib.sha256(document + tensors).hexdigest(),
         "input": hashlib.sha256(encode_rows(line.values for line in lines.lines)).hexdigest(),
         "options": json.dumps(options, sort_keys=True),
     }
+    # A file may change and keep its name.
+    digests = [[image.digest for image in images_of(line.item)] for line in lines.lines]
+    if any(digests):
+        identity["images"] = hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+    return identity

@@ -10,9 +10,11 @@ from headwise.cli.console import tell, write_json
 from headwise.cli.figures import as_json, told_scores
 from headwise.cli.models import ModelChoice
 from headwise.cli.options import (
+    ROWS_HELP,
     ChosenOption,
     DeviceOption,
     DtypeOption,
+    ImageOption,
     JsonOption,
     OtherModelOption,
     OverwriteOption,
@@ -22,8 +24,9 @@ from headwise.cli.options import (
     RevisionOption,
     RowsOption,
     SkipBadOption,
+    image_column,
 )
-from headwise.cli.rows import Target
+from headwise.cli.rows import Target, require_all
 from headwise.cli.score_job import ScoreJob
 from headwise.errors import InputError
 from headwise.readers import Source, detect_kind, open_source, read_judgements, read_preferences
@@ -38,9 +41,7 @@ def score(
     ],
     file: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE", help="JSONL, JSON, CSV, TSV, Parquet, a Hub dataset, or - for stdin."
-        ),
+        typer.Argument(metavar="FILE", help=ROWS_HELP),
     ],
     out: RowsOption = None,
     overwrite: OverwriteOption = False,
@@ -57,6 +58,7 @@ def score(
     ] = None,
     chosen: ChosenOption = None,
     rejected: RejectedOption = None,
+    image: ImageOption = None,
     skip_bad: SkipBadOption = False,
     model: OtherModelOption = None,
     revision: RevisionOption = None,
@@ -70,7 +72,8 @@ def score(
     Rows with a prompt and a response gain `reward`. Preference pairs gain `margin`, the log-odds
     that the chosen response is better, and in the scalar form `reward_chosen` and
     `reward_rejected`; the pair accuracy is counted. All gain `truncated`, which says whether a text
-    was too long and was cut.
+    was too long and was cut. Prompts show the images of their row; a row whose image cannot be
+    decoded has an `error` instead, and the others are not lost.
 
     A reward model of the ranked form compares the responses to one prompt with each other, so a
     file of single responses needs two at least for each prompt. Keep those of one prompt together:
@@ -82,23 +85,36 @@ def score(
     record = read_record(artifact)
     _require_reward_model(record, artifact, file)
     columns = {"prompt": prompt, "response": response, "chosen": chosen, "rejected": rejected}
+    columns |= {} if image is None else {"image": image}
     choice = ModelChoice(model, revision, dtype, device)
     job = ScoreJob(record, target, choice, {**columns, "skip_bad": skip_bad, "dtype": dtype}, quiet)
     source = open_source(file)
     if _holds_pairs(source, response, chosen, rejected):
         figures = job.of_pairs(
             read_preferences(
-                source, prompt=prompt, chosen=chosen, rejected=rejected, skip_bad=skip_bad
+                source,
+                prompt=prompt,
+                chosen=chosen,
+                rejected=rejected,
+                image=image_column(image),
+                skip_bad=skip_bad,
             )
         )
     else:
         figures = job.of_responses(
-            read_judgements(source, prompt=prompt, completion=response, skip_bad=skip_bad)
+            read_judgements(
+                source,
+                prompt=prompt,
+                completion=response,
+                image=image_column(image),
+                skip_bad=skip_bad,
+            )
         )
     if json:
         write_json(as_json(figures, artifact=artifact, output=str(out)))
     elif not quiet:
         tell(told_scores(figures))
+    require_all(target, figures.job.failed_rows, figures.job.rows, skip_bad=skip_bad)
 
 
 def _holds_pairs(

@@ -59,7 +59,8 @@ class ScoreJob:
         gained = ("margin",) if self.is_ranked else ("reward_chosen", "reward_rejected", "margin")
         lines = lines_of(result, (*gained, "truncated"))
         model = self._model()
-        written = self._write(model, lines, _compared if self.is_ranked else _judged_pairs)
+        compute = _compared if self.is_ranked else _judged_pairs
+        written = self._write(model, lines, compute, gained)
         return _pair_figures(lines, written, model.load_seconds)
 
     def of_responses(self, result: ReadResult[Judgement]) -> ScoreFigures:
@@ -77,10 +78,10 @@ class ScoreJob:
         spans = None
         if self.is_ranked:
             _require_rivals(result)
-            spans = spans_of_groups(judgement.prompt for judgement in result.items)
+            spans = spans_of_groups(judgement.shown_prompt for judgement in result.items)
         lines = lines_of(result, ("reward", "truncated"))
         model = self._model()
-        written = self._write(model, lines, _judged, spans)
+        written = self._write(model, lines, _judged, ("reward",), spans)
         return _response_figures(lines, written, model.load_seconds, is_ranked=self.is_ranked)
 
     def _model(self) -> LoadedLater[RewardModel]:
@@ -93,6 +94,7 @@ class ScoreJob:
         model: LoadedLater[RewardModel],
         lines: Lines[T],
         gains: Callable[[RewardModel, Sequence[T]], list[dict[str, float]]],
+        gained: Sequence[str],
         spans: Sequence[range] | None = None,
     ) -> Written:
         def gains_and_cuts(items: Sequence[T]) -> list[Row]:
@@ -108,18 +110,20 @@ class ScoreJob:
             lines,
             gains_and_cuts,
             job_identity(self.record, lines, self.options),
+            gained=(*gained, "truncated"),
             spans=spans,
             description="" if self.quiet else "Scoring",
         )
 
 
 def _judged(model: RewardModel, items: Sequence[Judgement]) -> list[dict[str, float]]:
-    rewards = model.score([item.prompt for item in items], [item.completion for item in items])
+    prompts = [item.shown_prompt for item in items]
+    rewards = model.score(prompts, [item.completion for item in items])
     return [{"reward": reward} for reward in rewards.tolist()]
 
 
 def _judged_pairs(model: RewardModel, pairs: Sequence[Preference]) -> list[dict[str, float]]:
-    prompts = [pair.prompt for pair in pairs]
+    prompts = [pair.shown_prompt for pair in pairs]
     responses = [*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)]
     rewards = model.score([*prompts, *prompts], responses).tolist()
     chosen, rejected = rewards[: len(pairs)], rewards[len(pairs) :]
@@ -134,7 +138,7 @@ def _compared(model: RewardModel, pairs: Sequence[Preference]) -> list[dict[str,
 
 
 def _require_rivals(result: ReadResult[Judgement]) -> None:
-    groups = group_by_prompt(judgement.prompt for judgement in result.items)
+    groups = group_by_prompt(judgement.shown_prompt for judgement in result.items)
     alone = [group[0] for group in groups if len(group) == 1]
     if alone:
         raise InputError(
@@ -148,8 +152,11 @@ def _require_rivals(result: ReadResult[Judgement]) -> None:
 def _pair_figures(lines: Lines[Preference], written: Written, load_seconds: float) -> ScoreFigures:
     margins = []
     wins_of_split: dict[str, list[float]] = defaultdict(list)
-    n_cut = 0
+    n_cut = n_failed = 0
     for line, row in zip(lines.lines, written.rows, strict=True):
+        if row["margin"] is None:
+            n_failed += 1
+            continue
         margin = _number(row["margin"])
         margins.append(margin)
         n_cut += bool(row["truncated"])
@@ -157,10 +164,12 @@ def _pair_figures(lines: Lines[Preference], written: Written, load_seconds: floa
             wins_of_split[line.item.split].append(_win(margin))
     warn_of_cuts(n_cut, len(lines.lines))
     return ScoreFigures(
-        job=JobFigures.of(lines, written, n_cut, load_seconds),
+        job=JobFigures.of(lines, written, n_cut, load_seconds, failed_rows=n_failed),
         pair_accuracy=_mean([_win(margin) for margin in margins]),
         mean_margin=_mean(margins),
-        pair_accuracy_by_split={name: _mean(wins) for name, wins in wins_of_split.items()},
+        pair_accuracy_by_split={
+            name: sum(wins) / len(wins) for name, wins in wins_of_split.items()
+        },
     )
 
 
@@ -168,8 +177,11 @@ def _response_figures(
     lines: Lines[Judgement], written: Written, load_seconds: float, *, is_ranked: bool
 ) -> ScoreFigures:
     rewards, right = [], []
-    n_cut = 0
+    n_cut = n_failed = 0
     for line, row in zip(lines.lines, written.rows, strict=True):
+        if row["reward"] is None:
+            n_failed += 1
+            continue
         reward = _number(row["reward"])
         rewards.append(reward)
         n_cut += bool(row["truncated"])
@@ -177,7 +189,7 @@ def _response_figures(
             right.append(float((reward > 0) == line.item.label))
     warn_of_cuts(n_cut, len(lines.lines))
     return ScoreFigures(
-        job=JobFigures.of(lines, written, n_cut, load_seconds),
+        job=JobFigures.of(lines, written, n_cut, load_seconds, failed_rows=n_failed),
         mean_reward=_mean(rewards),
         labelled_rows=len(right),
         accuracy=_mean(right) if right and not is_ranked else None,
@@ -193,5 +205,5 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from headwise.content.image import Image, as_image
+from headwise.content.image import Image, as_images
 from headwise.content.parts import Content, Part, as_content, parts_of
 from headwise.content.turns import Message, Role
 from headwise.errors import InputError
 
 _IMAGE_TYPES = ("image", "image_url", "input_image")
+_VIDEO_TYPES = ("video",)
+PICTURE_TYPES = (*_IMAGE_TYPES, *_VIDEO_TYPES)
+"""Types of the content parts that show pictures."""
+
 _TEXT_TYPES = ("text", "input_text", "output_text")
+_PICTURE_KEYS = ("image", "path", "base64", "image_url", "url", "bytes")
+_SHOWN_CHARACTERS = 80
 
 
 def parse_messages(
@@ -22,17 +26,23 @@ def parse_messages(
     images: Sequence[Image] = (),
     *,
     allow_files: bool = True,
+    folder: Path | None = None,
+    origin: str | None = None,
 ) -> tuple[Message, ...]:
     """Reads chat messages in the Hugging Face / OpenAI form.
 
     Args:
         messages: Turns that have been read already, or mappings with `role` and `content`.
             Content is text, or a list of parts: texts, `{"type": "text", "text": ...}` and
-            pictures, `{"type": "image", "image": ...}` (a path, bytes, PIL image, array), `{"type": "image", "base64": ...}`, or
-            `{"type": "image_url", "image_url": {"url": "data:image/png;base64,..."}}`.
+            pictures, `{"type": "image", "image": ...}` (a path, data URL, bytes, PIL image or
+            array), `{"type": "image", "base64": ...}`, `{"type": "image_url", "image_url":
+            {"url": "data:image/png;base64,..."}}`, or `{"type": "video", "video": [frame, ...]}`.
         images: Pictures for the places that name none (`{"type": "image"}`), in order. Where the
-            messages have no such place, they stand before the text of the first user's turn.
+            messages show no picture at all, they stand before the text of the first user's turn.
+            Where the messages show these same pictures already, they are not shown again.
         allow_files: Whether a message may name a file; a server says no.
+        folder: Where relative paths begin; the current folder where None.
+        origin: Where the messages are from, for errors, such as `"train.jsonl:12"`.
 
     Returns:
         The turns, in order.
@@ -41,17 +51,47 @@ def parse_messages(
         InputError: A message lacks a key, has an unknown role, or holds a part that is neither
             text nor a picture; or the pictures and their places do not match. Says which message.
     """
-    reader = _Reader(list(images), allow_files)
+    reader = _Reader(tuple(images), allow_files, folder, origin)
     turns = tuple(reader.turn(number, message) for number, message in enumerate(messages))
     return reader.placed(turns)
+
+
+def names_pictures(messages: Sequence[Mapping[str, object] | Message]) -> bool:
+    """Whether messages, which may be malformed, hold pictures of their own, not places for them."""
+    return any(
+        isinstance(part, Image) or (_is_picture(part) and not _is_place(part))
+        for message in messages
+        for part in _raw_parts(message)
+    )
+
+
+def has_places(messages: Sequence[Mapping[str, object] | Message]) -> bool:
+    """Whether messages, which may be malformed, have places for pictures."""
+    return any(_is_place(part) for message in messages for part in _raw_parts(message))
+
+
+def _raw_parts(message: object) -> Sequence[object]:
+    if isinstance(message, Message):
+        return parts_of(message.content)
+    content = message.get("content") if isinstance(message, Mapping) else None
+    is_list = isinstance(content, Sequence) and not isinstance(content, str | bytes)
+    return content if isinstance(content, Sequence) and is_list else ()
 
 
 class _Reader:
     """Reads the turns of one chat and hands out its pictures."""
 
-    def __init__(self, images: list[Image], allow_files: bool) -> None:
+    def __init__(
+        self,
+        images: tuple[Image, ...],
+        allow_files: bool,
+        folder: Path | None,
+        origin: str | None,
+    ) -> None:
         self._images = images
         self._allow_files = allow_files
+        self._folder = folder
+        self._origin = origin
         self._places = 0
 
     def turn(self, number: int, message: object) -> Message:
@@ -77,8 +117,16 @@ class _Reader:
                     "images were given."
                 )
             return turns
-        if not self._images:
+        shown = tuple(image for turn in turns for image in turn.images)
+        # A trainer gives the images of its data set beside the messages that show them.
+        if not self._images or self._images == shown:
             return turns
+        if shown:
+            raise InputError(
+                f"The messages show {len(shown)} images of their own, and {len(self._images)} "
+                "others were given beside them. Give either the ones or the others, or put a "
+                'place {"type": "image"} in the messages for each of the others.'
+            )
         for number, turn in enumerate(turns):
             if turn.role == "user":
                 content = as_content([*self._images, *parts_of(turn.content)])
@@ -98,37 +146,40 @@ class _Reader:
     def _read_parts(self, content: Sequence[object], number: int) -> Iterator[Part]:
         after_text = False
         for part in content:
-            if isinstance(part, Image):
-                yield part
-                after_text = False
-                continue
-            kind = part.get("type") if isinstance(part, Mapping) else None
-            if isinstance(part, Mapping) and kind in _IMAGE_TYPES:
-                yield self._picture(part, number)
-                after_text = False
-            elif isinstance(part, str) or (isinstance(part, Mapping) and kind in _TEXT_TYPES):
-                text = part if isinstance(part, str) else str(part.get("text", ""))
+            text = _text_of(part)
+            if text is not None:
+                # Text parts that follow each other are paragraphs.
                 yield f"\n{text}" if after_text else text
-                after_text = True
+            elif isinstance(part, Image):
+                yield part
+            elif isinstance(part, Mapping) and _is_picture(part):
+                yield from self._pictures(part, number)
             else:
                 raise InputError(
                     f"Message {number} has a content part that is neither text nor an image: "
                     f"{_describe(part)}."
                 )
+            after_text = text is not None
 
-    def _picture(self, part: Mapping[str, object], number: int) -> Image:
-        name = f"image of message {number}"
-        for key in ("image", "path"):
-            value = part.get(key)
-            if value is not None:
-                return self._held(value, name)
-        if part.get("base64") is not None:
-            return _decoded(str(part["base64"]), name)
-        link = part.get("image_url", part.get("url"))
-        if isinstance(link, Mapping):
-            link = link.get("url")
-        if link is not None:
-            return self._held(str(link), name)
+    def _pictures(self, part: Mapping[str, object], number: int) -> tuple[Image, ...]:
+        origin = f"message {number}" + ("" if self._origin is None else f" of {self._origin}")
+        if part.get("type") in _VIDEO_TYPES:
+            frames = part.get("video")
+            if not isinstance(frames, Sequence) or isinstance(frames, str | bytes) or not frames:
+                raise InputError(
+                    f"Message {number} has a video that is no list of frames: {_describe(part)}. "
+                    "headwise decodes no video files; give the frames that count as images."
+                )
+            return self._read(frames, origin)
+        found = _named(part)
+        if found is None:
+            return (self._next_given(part, number),)
+        return self._read([found], origin)
+
+    def _read(self, values: Sequence[object], origin: str) -> tuple[Image, ...]:
+        return as_images(values, origin=origin, folder=self._folder, allow_files=self._allow_files)
+
+    def _next_given(self, part: Mapping[str, object], number: int) -> Image:
         self._places += 1
         if self._places > len(self._images):
             raise InputError(
@@ -137,28 +188,36 @@ class _Reader:
             )
         return self._images[self._places - 1]
 
-    def _held(self, value: object, name: str) -> Image:
-        if isinstance(value, str):
-            if value.startswith("data:"):
-                return _decoded(value.partition(",")[2], name)
-            if "://" in value:
-                raise InputError(
-                    f"The {name} is a link ({_describe(value)}); headwise opens none. Download it "
-                    "and give the file, or send it as a data URL."
-                )
-        is_file = isinstance(value, str | Path)
-        if is_file and not self._allow_files:
-            raise InputError(f"The {name} names a file; send the image itself as a data URL.")
-        return as_image(value, None if is_file else name)  # type: ignore[arg-type]
+
+def _text_of(part: object) -> str | None:
+    if isinstance(part, Mapping) and part.get("type") in _TEXT_TYPES:
+        part = part.get("text")
+    return part if isinstance(part, str) else None
 
 
-def _decoded(text: str, name: str) -> Image:
-    try:
-        return as_image(base64.b64decode(text, validate=True), name)
-    except (binascii.Error, ValueError) as error:
-        raise InputError(f"The {name} is not valid base64: {error}.") from error
+def _is_picture(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in PICTURE_TYPES
+
+
+def _is_place(part: object) -> bool:
+    is_image = isinstance(part, Mapping) and part.get("type") in _IMAGE_TYPES
+    return isinstance(part, Mapping) and is_image and _named(part) is None
+
+
+def _named(part: Mapping[str, object]) -> object:
+    """The picture that a part holds or names; None where it is a place for one."""
+    for key in _PICTURE_KEYS:
+        value = part.get(key)
+        if isinstance(value, Mapping) and "url" in value:
+            value = value["url"]
+        if value is None:
+            continue
+        if key == "base64" and isinstance(value, str) and not value.startswith("data:"):
+            return f"data:;base64,{value}"
+        return value
+    return None
 
 
 def _describe(value: object) -> str:
     shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
+    return shown if len(shown) <= _SHOWN_CHARACTERS else shown[: _SHOWN_CHARACTERS - 3] + "..."

@@ -8,6 +8,8 @@ from typing import TypeAlias
 from headwise.content.image import Image
 from headwise.errors import InputError
 
+_MARK = "\x1d"
+
 Part: TypeAlias = str | Image
 Content: TypeAlias = str | tuple[Part, ...]
 """What a turn, a prompt or a response says: plain text, or texts and pictures in their order.
@@ -72,7 +74,9 @@ def text_in(content: Content) -> str:
 
 
 def content_key(content: Content) -> str:
-    """A string that is the same for the same content, for grouping and comparing."""
-    if isinstance(content, str):
-        return content
-    return "".join(part if isinstance(part, str) else f"\x1d{part.digest}\x1d" for part in content)
+    """A string that is the same for the same content and for no other, to group and compare by."""
+    return "".join(
+        # Doubled, so that no text can pose as a picture.
+        part.replace(_MARK, _MARK * 2) if isinstance(part, str) else f"{_MARK}[{part.digest}]"
+        for part in parts_of(content)
+    )

@@ -7,7 +7,9 @@ import math
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from headwise.content import as_image
 from headwise.errors import HeadwiseError
 
 Row = Mapping[str, object]
@@ -32,7 +34,8 @@ def plain_row(values: Mapping[str, object]) -> PlainRow:
 
     Args:
         values: A row as a reader gives it. Dates, decimals and the like become text, bytes become
-            Base64 text, and NaN and infinity become null, since JSON has no such numbers.
+            Base64 text, and NaN and infinity become null, since JSON has no such numbers. Pictures
+            that are held as bytes or pixels become a hash of what they show.
 
     Returns:
         The row, and how many numbers became null.
@@ -67,7 +70,7 @@ def encode_rows(rows: Iterable[Row], first: int = 0) -> bytes:
     return b"".join(lines)
 
 
-def _plain(value: object, replaced: list[float]) -> object:
+def _plain(value: Any, replaced: list[float]) -> object:
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):
@@ -76,9 +79,13 @@ def _plain(value: object, replaced: list[float]) -> object:
         replaced.append(value)
         return None
     if isinstance(value, Mapping):
+        if set(value) == {"bytes", "path"} and isinstance(value["bytes"], bytes):
+            return {"path": value["path"], "digest": as_image(value).digest}
         return {str(name): _plain(item, replaced) for name, item in value.items()}
     if isinstance(value, bytes | bytearray):
         return b64encode(value).decode()
     if isinstance(value, Sequence):
         return [_plain(item, replaced) for item in value]
+    if hasattr(value, "getbands") and hasattr(value, "tobytes"):  # A PIL image, of any kind.
+        return {"digest": as_image(value).digest}
     return str(value)

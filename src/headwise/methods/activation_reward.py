@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from headwise.engines.base import Engine
 from headwise.errors import InputError
-from headwise.examples import Judgement, Preference, check_preferences
+from headwise.examples import Judgement, Preference, check_preferences, images_of
 from headwise.heads import HeadActivations
 from headwise.methods.reward_choice import ChosenReadout, choose_readout
 from headwise.methods.reward_extraction import Extraction
@@ -121,7 +121,8 @@ class ActivationRewardModel:
 
         Args:
             engine: The frozen model.
-            preferences: Preference pairs, or single judged responses; one pair is enough.
+            preferences: Preference pairs, or single judged responses; one pair is enough. Prompts
+                and responses may show pictures.
             progress: Whether to show progress bars on stderr.
 
         Returns:
@@ -141,6 +142,7 @@ class ActivationRewardModel:
         steered = self._steered_fitting(engine, prompt, support, activations, progress)
         chosen = self._choose(activations, support, steered)
         pairs = [p for p in preferences if isinstance(p, Preference)]
+        n_images = sum(len(images_of(preference)) for preference in preferences)
         return RewardModel(
             engine=engine,
             prompt=prompt,
@@ -154,6 +156,7 @@ class ActivationRewardModel:
                 "n_judgements": len(preferences) - len(pairs),
                 "notes": list(check_preferences(pairs).messages),
                 "truncated_texts": cutter.n_texts,
+                **({"n_images": n_images} if n_images else {}),
                 "fit_seconds": round(time.perf_counter() - started, 1),
                 **chosen.statistics,
             },

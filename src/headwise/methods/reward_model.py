@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
@@ -14,10 +14,12 @@ from torch import Tensor
 from headwise.artifacts import Artifact, ArtifactRecord
 from headwise.artifacts.fields import Fields
 from headwise.artifacts.json_value import JSON
+from headwise.content import Content, ImageLike, as_images
 from headwise.engines.base import Engine, ModelFingerprint
 from headwise.errors import InputError
-from headwise.examples import Preference, Prompt, group_by_prompt
+from headwise.examples import Preference, Prompt, Response, group_by_prompt, prompt_with_images
 from headwise.heads import HeadLayout, HeadSet, Steering
+from headwise.methods.reward_inputs import ImagesOfRows, prompts_shown
 from headwise.methods.reward_readouts import ReadoutWeights, steered_log_odds
 from headwise.methods.reward_record import (
     reward_heads,
@@ -32,6 +34,8 @@ from headwise.methods.truncation import TextCutter
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.reward import Form, RewardPrompt
 from headwise.selection.directions import DirectionReadout
+
+ResponseT = TypeVar("ResponseT", bound=Content)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,12 @@ class RewardModel(Artifact):
         return reward_heads(self.sparse, self.steering)
 
     def score(
-        self, prompts: Sequence[Prompt], responses: Sequence[str], *, progress: bool = False
+        self,
+        prompts: Sequence[Prompt],
+        responses: Sequence[Response],
+        images: ImagesOfRows = None,
+        *,
+        progress: bool = False,
     ) -> NDArray[np.float64]:
         """The reward of each response.
 
@@ -105,26 +114,30 @@ class RewardModel(Artifact):
         its reward is the mean log-odds that it is the better one.
 
         Args:
-            prompts: `n` prompts, strings or chat messages.
-            responses: `n` responses.
+            prompts: `n` prompts, strings or chat messages; messages may show pictures themselves,
+                as TRL gives them.
+            responses: `n` responses, texts or tuples of texts and Images.
+            images: `n` lists of pictures, one a row (or one picture, or None), that the prompts
+                show beside their text; see `prompt_with_images`.
             progress: Whether to show a progress bar on stderr.
 
         Returns:
             `(n,)` float64 rewards; higher is better.
 
         Raises:
-            InputError: Other numbers of prompts and responses; or, in the ranked form, a prompt
-                with one response only.
+            InputError: Other numbers of prompts, responses and images; or, in the ranked form, a
+                prompt with one response only.
         """
         if len(prompts) != len(responses):
             raise InputError(
                 f"score needs one prompt a response; got {len(prompts)} prompts and "
                 f"{len(responses)} responses."
             )
+        prompts = prompts_shown(prompts, images)
         cutter = TextCutter(self.engine, self.max_text_tokens)
         if self.form == "scalar":
             conversations = [
-                self.prompt.scalar(cut_prompt(p, cutter), cutter.cut(r))
+                self.prompt.scalar(cut_prompt(p, cutter), cutter.cut_content(r))
                 for p, r in zip(prompts, responses, strict=True)
             ]
             values = self._judge(conversations, progress).numpy()
@@ -136,8 +149,9 @@ class RewardModel(Artifact):
     def prefer(
         self,
         prompts: Sequence[Prompt] | str,
-        first: Sequence[str] | str,
-        second: Sequence[str] | str,
+        first: Sequence[Response] | str,
+        second: Sequence[Response] | str,
+        images: ImagesOfRows = None,
         *,
         progress: bool = False,
     ) -> NDArray[np.float64]:
@@ -147,6 +161,7 @@ class RewardModel(Artifact):
             prompts: `n` prompts; or one prompt as a string.
             first: `n` responses; or one.
             second: `n` responses; or one.
+            images: `n` lists of pictures, one a row; of one prompt as a string, its pictures.
             progress: Whether to show a progress bar on stderr.
 
         Returns:
@@ -163,7 +178,9 @@ class RewardModel(Artifact):
                 f"prefer needs as many prompts as responses; got {len(questions)} prompts, "
                 f"{len(a)} first and {len(b)} second responses."
             )
-        log_odds = self._log_odds(questions, a, b, progress)
+        of_one = isinstance(prompts, str) and images is not None
+        rows: ImagesOfRows = [as_images(images)] if of_one else images
+        log_odds = self._log_odds(prompts_shown(questions, rows), a, b, progress)
         return torch.sigmoid(log_odds).numpy()
 
     def margins(
@@ -178,7 +195,7 @@ class RewardModel(Artifact):
         Returns:
             `(n,)` float64; positive where the model agrees with the preference.
         """
-        questions = [pair.prompt for pair in preferences]
+        questions = [pair.shown_prompt for pair in preferences]
         chosen = [pair.chosen for pair in preferences]
         rejected = [pair.rejected for pair in preferences]
         return self._log_odds(questions, chosen, rejected, progress).numpy()
@@ -194,30 +211,44 @@ class RewardModel(Artifact):
         margins = self.margins(preferences, progress=progress)
         return float(np.mean((margins > 0) + 0.5 * (margins == 0)))
 
-    def rank(self, prompt: Prompt, responses: Sequence[str]) -> list[int]:
+    def rank(
+        self, prompt: Prompt, responses: Sequence[Response], images: Sequence[ImageLike] = ()
+    ) -> list[int]:
         """Positions of the responses from best to worst; equals keep their order.
 
         Args:
             prompt: One prompt.
             responses: Its responses.
+            images: Pictures that the prompt shows beside its text.
 
         Returns:
             A permutation of `range(len(responses))`.
         """
         if len(responses) < 2:
             return list(range(len(responses)))
-        rewards = self.score([prompt] * len(responses), responses)
+        shown = prompt_with_images(prompt, as_images(images))
+        rewards = self.score([shown] * len(responses), responses)
         return [int(i) for i in np.argsort(-rewards, kind="stable")]
 
-    def best_of_n(self, prompt: Prompt, responses: Sequence[str]) -> str:
+    def best_of_n(
+        self, prompt: Prompt, responses: Sequence[ResponseT], images: Sequence[ImageLike] = ()
+    ) -> ResponseT:
         """The best of several responses; of equals the first.
+
+        Args:
+            prompt: One prompt.
+            responses: Its responses.
+            images: Pictures that the prompt shows beside its text.
+
+        Returns:
+            One of the responses.
 
         Raises:
             InputError: There are no responses.
         """
         if not responses:
             raise InputError("best_of_n needs one response at least.")
-        return responses[self.rank(prompt, responses)[0]]
+        return responses[self.rank(prompt, responses, images)[0]]
 
     def to_record(self) -> ArtifactRecord:
         """All that is needed to have this reward model again."""
@@ -279,8 +310,8 @@ class RewardModel(Artifact):
     def _log_odds(
         self,
         prompts: Sequence[Prompt],
-        first: Sequence[str],
-        second: Sequence[str],
+        first: Sequence[Response],
+        second: Sequence[Response],
         progress: bool,
     ) -> Tensor:
         if self.form == "scalar":
@@ -289,7 +320,8 @@ class RewardModel(Artifact):
         cutter = TextCutter(self.engine, self.max_text_tokens)
         conversations = []
         for prompt, a, b in zip(prompts, first, second, strict=True):
-            question, a, b = cut_prompt(prompt, cutter), cutter.cut(a), cutter.cut(b)
+            question = cut_prompt(prompt, cutter)
+            a, b = cutter.cut_content(a), cutter.cut_content(b)
             # Both orders, so that a liking for the first place cancels.
             conversations += [
                 self.prompt.ranked(question, a, b),
@@ -302,7 +334,7 @@ class RewardModel(Artifact):
     def _score_ranked(
         self,
         prompts: Sequence[Prompt],
-        responses: Sequence[str],
+        responses: Sequence[Response],
         cutter: TextCutter,
         progress: bool,
     ) -> NDArray[np.float64]:
@@ -316,7 +348,7 @@ class RewardModel(Artifact):
                     "form='scalar'."
                 )
             question = cut_prompt(prompts[group[0]], cutter)
-            cut = {row: cutter.cut(responses[row]) for row in group}
+            cut = {row: cutter.cut_content(responses[row]) for row in group}
             for a in group:
                 for b in group:
                     if a != b:

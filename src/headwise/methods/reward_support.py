@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from headwise.errors import InputError
 from headwise.examples import Judgement, Preference, Prompt, group_by_prompt
 from headwise.methods.truncation import TextCutter
-from headwise.prompts.conversation import Conversation
+from headwise.prompts.conversation import Conversation, Message, parse_messages
 from headwise.prompts.reward import RewardPrompt
 
 GOOD, BAD = 0, 1
@@ -88,25 +88,14 @@ class JudgedSupport:
 
 
 def cut_prompt(prompt: Prompt, cutter: TextCutter) -> Prompt:
-    """The prompt with every over-long turn cut in the middle."""
+    """The prompt with every over-long text of it cut in the middle; pictures stay.
+
+    Raises:
+        InputError: A message is malformed.
+    """
     if isinstance(prompt, str):
         return cutter.cut(prompt)
-    return [_cut_turn(turn, cutter) for turn in prompt]
-
-
-def _cut_turn(turn: Mapping[str, object], cutter: TextCutter) -> Mapping[str, object]:
-    content = turn["content"]
-    if isinstance(content, str):
-        return {**turn, "content": cutter.cut(content)}
-    if isinstance(content, Sequence):
-        return {**turn, "content": [_cut_part(part, cutter) for part in content]}
-    return turn
-
-
-def _cut_part(part: object, cutter: TextCutter) -> object:
-    if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-        return {**part, "text": cutter.cut(part["text"])}
-    return part
+    return [Message(t.role, cutter.cut_content(t.content)) for t in parse_messages(prompt)]
 
 
 def scalar_support(
@@ -122,7 +111,8 @@ def scalar_support(
         for judgement in _judgements(example, group):
             conversations.append(
                 prompt.scalar(
-                    cut_prompt(judgement.prompt, cutter), cutter.cut(judgement.completion)
+                    cut_prompt(judgement.shown_prompt, cutter),
+                    cutter.cut_content(judgement.completion),
                 )
             )
             labels.append(GOOD if judgement.label else BAD)
@@ -144,8 +134,9 @@ def ranked_support(
     pairs = _pairs(examples)
     conversations, labels, groups = [], [], []
     for group, pair in enumerate(pairs):
-        question = cut_prompt(pair.prompt, cutter)
-        chosen, rejected = cutter.cut(pair.chosen), cutter.cut(pair.rejected)
+        question = cut_prompt(pair.shown_prompt, cutter)
+        chosen = cutter.cut_content(pair.chosen)
+        rejected = cutter.cut_content(pair.rejected)
         conversations += [
             prompt.ranked(question, chosen, rejected),
             prompt.ranked(question, rejected, chosen),
@@ -167,11 +158,11 @@ def _judgements(example: Preference | Judgement, number: int) -> tuple[Judgement
 def _pairs(examples: Sequence[Preference | Judgement]) -> list[Preference]:
     pairs = [example for example in examples if isinstance(example, Preference)]
     single = [example for example in examples if isinstance(example, Judgement)]
-    for rows in group_by_prompt([example.prompt for example in single]):
+    for rows in group_by_prompt([example.shown_prompt for example in single]):
         good = [single[row] for row in rows if single[row].label]
         bad = [single[row] for row in rows if single[row].label is False]
         pairs.extend(
-            Preference(g.prompt, g.completion, b.completion)
+            Preference(g.prompt, g.completion, b.completion, images=g.images)
             for g, b in zip(good, bad, strict=False)
         )
     if examples and not pairs:

@@ -16,7 +16,7 @@ from headwise.artifacts.fields import Fields
 from headwise.artifacts.json_value import JSON
 from headwise.engines.base import Engine, ModelFingerprint
 from headwise.errors import ArtifactError, InputError
-from headwise.examples import Example
+from headwise.examples import Example, ExampleLike, as_example
 from headwise.heads import HeadActivations, HeadLayout, HeadSet
 from headwise.methods.readout_record import readout_from_tensors
 from headwise.methods.truncation import TextCutter
@@ -36,11 +36,13 @@ class ClassifierStatistics:
         examples_per_class: How many of each class.
         held_out_accuracy: Cross-validated accuracy on the support set; None where nothing could be
             held out.
+        n_images: Pictures that they show in all.
     """
 
     n_examples: int
     examples_per_class: Mapping[str, int]
     held_out_accuracy: float | None
+    n_images: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +88,14 @@ class SparseAttentionClassifier(Artifact):
         return self.readout.heads
 
     def decision_function(
-        self, examples: Sequence[Example | str], *, progress: bool = False
+        self, examples: Sequence[ExampleLike], *, progress: bool = False
     ) -> NDArray[np.float64]:
         """How much the kept heads speak for each class.
 
         The forward pass stops at the deepest kept head.
 
         Args:
-            examples: `n` examples or plain texts; labels are ignored.
+            examples: `n` examples, texts or pictures (see `as_example`); labels are ignored.
             progress: Whether to show a progress bar on stderr.
 
         Returns:
@@ -115,12 +117,12 @@ class SparseAttentionClassifier(Artifact):
         return self.readout.decisions(activations)
 
     def predict_proba(
-        self, examples: Sequence[Example | str], *, progress: bool = False
+        self, examples: Sequence[ExampleLike], *, progress: bool = False
     ) -> NDArray[np.float64]:
         """Calibrated class probabilities.
 
         Args:
-            examples: `n` examples or plain texts.
+            examples: `n` examples, texts or pictures (see `as_example`).
             progress: Whether to show a progress bar on stderr.
 
         Returns:
@@ -132,11 +134,11 @@ class SparseAttentionClassifier(Artifact):
         """Class probabilities of decision values, `(n, n_classes)` float64."""
         return torch.softmax(torch.from_numpy(decisions) * self.scale, dim=1).numpy()
 
-    def predict(self, examples: Sequence[Example | str], *, progress: bool = False) -> list[str]:
+    def predict(self, examples: Sequence[ExampleLike], *, progress: bool = False) -> list[str]:
         """The class of each example.
 
         Args:
-            examples: `n` examples or plain texts.
+            examples: `n` examples, texts or pictures (see `as_example`).
             progress: Whether to show a progress bar on stderr.
 
         Returns:
@@ -229,12 +231,12 @@ class SparseAttentionClassifier(Artifact):
 
 
 def prepare(
-    examples: Sequence[Example | str], prompt: ClassificationPrompt, cutter: TextCutter
+    examples: Sequence[ExampleLike], prompt: ClassificationPrompt, cutter: TextCutter
 ) -> list[Conversation]:
     """The conversations of examples, each text and field cut to the budget.
 
     Args:
-        examples: Examples or plain texts.
+        examples: Examples, texts or pictures.
         prompt: How they are put to the model.
         cutter: Cuts and counts.
 
@@ -244,18 +246,21 @@ def prepare(
     named = set(places(prompt.instruction))
     conversations = []
     for example in examples:
-        whole = Example(example) if isinstance(example, str) else example
+        whole = as_example(example)
         # Only what the model gets to see is cut and counted.
         text = cutter.cut(whole.text) if "text" in named else whole.text
         wanted = {n: value for n, value in whole.fields.items() if n in named and n != "text"}
         fields = {name: cutter.cut(value) for name, value in wanted.items()}
-        conversations.append(prompt.conversation(Example(text, fields=fields)))
+        shown = Example(text, fields=fields, images=whole.images)
+        conversations.append(prompt.conversation(shown))
     return conversations
 
 
 def _statistics_json(statistics: ClassifierStatistics) -> Mapping[str, JSON]:
     values = asdict(statistics)
     values["examples_per_class"] = dict(statistics.examples_per_class)
+    if not statistics.n_images:
+        del values["n_images"]
     return values
 
 
@@ -266,4 +271,5 @@ def _read_statistics(fields: Fields) -> ClassifierStatistics:
         n_examples=fields.integer("n_examples"),
         examples_per_class={name: counts.integer(name) for name in counts.values},
         held_out_accuracy=None if accuracy is None else fields.number("held_out_accuracy"),
+        n_images=fields.integer("n_images") if "n_images" in fields.values else 0,
     )

@@ -50,8 +50,9 @@ class SparseAttentionVectors:
         voting: `"soft"` averages the heads' cosine similarities, `"majority"` counts their votes.
         whitened: Whether activations are divided by their shrunk covariance within the classes
             before cosines are taken.
-        instruction: The user's turn put to the model; `{text}` is the example's text, every other
-            `{column}` one of its fields.
+        instruction: The user's turn put to the model; `{text}` is the example's text, `{image}`
+            its pictures (before everything else where the instruction has no such place), every
+            other `{column}` one of its fields.
         system: A system turn before it.
         max_text_tokens: Longer texts are cut in the middle, counted and reported.
         seed: Seed of the cross-validation folds.
@@ -125,7 +126,8 @@ class SparseAttentionVectors:
         conversations = prepare(examples, prompt, cutter)
         cutter.report("texts", "max_text_tokens")
         activations = engine.capture(conversations, progress=progress)
-        return self.fit_activations(engine, activations, labels, classes)
+        n_images = sum(len(example.images) for example in examples)
+        return self.fit_activations(engine, activations, labels, classes, n_images=n_images)
 
     def fit_activations(
         self,
@@ -133,6 +135,8 @@ class SparseAttentionVectors:
         activations: HeadActivations,
         labels: torch.Tensor,
         classes: tuple[str, ...],
+        *,
+        n_images: int = 0,
     ) -> SparseAttentionClassifier:
         """Fits on activations that were captured before.
 
@@ -141,6 +145,7 @@ class SparseAttentionVectors:
             activations: Of `n` support examples, all heads.
             labels: `(n,)` int64 positions in `classes`; every class occurs.
             classes: Class names.
+            n_images: Pictures that the examples show in all.
 
         Returns:
             The classifier.
@@ -167,6 +172,7 @@ class SparseAttentionVectors:
                 n_examples=len(labels),
                 examples_per_class=dict(zip(classes, counts, strict=True)),
                 held_out_accuracy=_accuracy(held_out, len(heads)),
+                n_images=n_images,
             ),
             fingerprint=engine.fingerprint,
             layout=engine.layout,

@@ -34,11 +34,11 @@ def draw_prompts(
     """Draws prompts that show some examples and ask another one.
 
     Every example is asked equally often, as nearly as their number allows. An example whose text
-    is that of the one asked is never shown, for it would give the answer away.
+    and pictures are those of the one asked is never shown, for it would give the answer away.
 
     Args:
         prompt: How examples are put to the model.
-        examples: Labelled examples, of which two texts at least differ.
+        examples: Labelled examples, of which two inputs at least differ.
         shots: Worked examples a prompt; fewer where there are not so many.
         n_prompts: How many prompts.
         seed: Seed of the draw.
@@ -56,7 +56,7 @@ def draw_prompts(
     conversations = []
     most, seen = 0, set(queries)
     for query in queries:
-        others = [row for row, e in enumerate(examples) if e.text != examples[query].text]
+        others = [row for row, e in enumerate(examples) if e.key != examples[query].key]
         shown = random.permutation(others)[:shots].tolist()
         conversations.append(prompt.with_shots([examples[i] for i in shown], examples[query]))
         most = max(most, len(shown))
@@ -68,21 +68,22 @@ def check_task_examples(examples: Sequence[Example]) -> None:
     """Checks that examples can show a task.
 
     Raises:
-        InputError: One has no label, or there are not two with different texts.
+        InputError: One has no label, or there are not two with different inputs.
     """
     for number, example in enumerate(examples):
         if example.label is None:
             raise InputError(
-                f"Example {number} ({example.text[:40]!r}) has no label; a task vector is made of "
+                f"Example {number} ({example.shown}) has no label; a task vector is made of "
                 "inputs with the answers they should have."
             )
-    if not has_two_texts(examples):
+    if not has_two_inputs(examples):
+        what = "texts or images" if any(e.images for e in examples) else "texts"
         raise InputError(
-            f"A task vector needs two examples with different texts at least, one to show and one "
-            f"to ask; got {len(examples)} examples with {len({e.text for e in examples})} texts."
+            f"A task vector needs two examples with different {what} at least, one to show and one "
+            f"to ask; got {len(examples)} examples with {len({e.key for e in examples})} {what}."
         )
 
 
-def has_two_texts(examples: Sequence[Example]) -> bool:
-    """Whether each example has another text that can be shown before it."""
-    return len({example.text for example in examples}) > 1
+def has_two_inputs(examples: Sequence[Example]) -> bool:
+    """Whether each example has another input, text and pictures, that can be shown before it."""
+    return len({example.key for example in examples}) > 1

@@ -16,7 +16,7 @@ from headwise.artifacts.json_value import JSON
 from headwise.artifacts.matching import check_fingerprint
 from headwise.engines.base import Engine, ModelFingerprint, Sampling
 from headwise.errors import InputError
-from headwise.examples import Example
+from headwise.examples import Example, ExampleLike, as_example
 from headwise.heads import HeadLayout, HeadSet, HeadVectors, Steering
 from headwise.methods.steered_engine import SteeredEngine
 from headwise.methods.task_answers import is_answer
@@ -82,7 +82,7 @@ class TaskVector(Artifact):
 
     def generate(
         self,
-        inputs: Sequence[Example | str],
+        inputs: Sequence[ExampleLike],
         sampling: Sampling | None = None,
         *,
         progress: bool = False,
@@ -90,7 +90,7 @@ class TaskVector(Artifact):
         """The steered model's answers.
 
         Args:
-            inputs: `n` examples or plain texts; labels are ignored.
+            inputs: `n` examples, texts or pictures (see `as_example`); labels are ignored.
             sampling: How tokens are picked, `self.sampling` where None.
             progress: Whether to show a progress bar on stderr.
 
@@ -104,12 +104,12 @@ class TaskVector(Artifact):
         return [text.strip() for text in texts]
 
     def candidate_logprobs(
-        self, inputs: Sequence[Example | str], candidates: Sequence[str], *, progress: bool = False
+        self, inputs: Sequence[ExampleLike], candidates: Sequence[str], *, progress: bool = False
     ) -> NDArray[np.float64]:
         """How likely the steered model finds each candidate as an answer.
 
         Args:
-            inputs: `n` examples or plain texts; labels are ignored.
+            inputs: `n` examples, texts or pictures (see `as_example`); labels are ignored.
             candidates: `c` answers, the same for every input.
             progress: Whether to show a progress bar on stderr.
 
@@ -130,12 +130,12 @@ class TaskVector(Artifact):
         ).numpy()
 
     def predict(
-        self, inputs: Sequence[Example | str], candidates: Sequence[str], *, progress: bool = False
+        self, inputs: Sequence[ExampleLike], candidates: Sequence[str], *, progress: bool = False
     ) -> list[str]:
         """The candidate that the steered model finds likeliest for each input.
 
         Args:
-            inputs: `n` examples or plain texts; labels are ignored.
+            inputs: `n` examples, texts or pictures (see `as_example`); labels are ignored.
             candidates: `c` answers, the same for every input; of equals the first.
             progress: Whether to show a progress bar on stderr.
 
@@ -301,11 +301,12 @@ class TaskVector(Artifact):
             layout=record.layout,
         )
 
-    def _conversations(self, inputs: Sequence[Example | str]) -> list[Conversation]:
+    def _conversations(self, inputs: Sequence[ExampleLike]) -> list[Conversation]:
         cutter = TextCutter(self.engine, self.max_text_tokens)
-        texts = [cutter.cut(i if isinstance(i, str) else i.text) for i in inputs]
+        asked = [as_example(value) for value in inputs]
+        cut = [Example(cutter.cut(example.text), images=example.images) for example in asked]
         cutter.report("inputs", "max_text_tokens")
-        return [self.prompt.query(Example(text)) for text in texts]
+        return [self.prompt.query(example) for example in cut]
 
     def _require_kin(self, other: TaskVector) -> None:
         differing = other.fingerprint.difference(self.fingerprint)

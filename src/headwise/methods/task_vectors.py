@@ -11,7 +11,7 @@ from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.examples import Example
 from headwise.heads import HeadVectors, Positions, Steering
-from headwise.methods.task_extraction import check_task_examples, draw_prompts, has_two_texts
+from headwise.methods.task_extraction import check_task_examples, draw_prompts, has_two_inputs
 from headwise.methods.task_vector import TaskVector
 from headwise.methods.truncation import TextCutter, check_budget
 from headwise.prompts.in_context import InContextPrompt, Style
@@ -61,7 +61,7 @@ class TaskVectors:
     Raises:
         InputError: A parameter is out of range.
 
-    Source: Multimodal Task Vectors, arXiv:2406.15334, here on text; `paper()` gives the published
+    Source: Multimodal Task Vectors, arXiv:2406.15334; `paper()` gives the published
     procedure. Equal use of every example as query and offsets (`TaskVector.as_offset`) are ours.
     """
 
@@ -124,7 +124,8 @@ class TaskVectors:
 
         Args:
             engine: The frozen model.
-            examples: Inputs as texts and targets as labels; two with different texts at least.
+            examples: Inputs as texts, pictures or both, and targets as labels; two with different
+                inputs at least.
             progress: Whether to show progress bars on stderr.
 
         Returns:
@@ -154,6 +155,7 @@ class TaskVectors:
             progress=progress,
         )
         search_seconds = time.perf_counter() - search_started
+        n_images = sum(len(example.images) for example in support)
         return TaskVector(
             engine=engine,
             prompt=self.prompt,
@@ -169,6 +171,7 @@ class TaskVectors:
                 "n_prompts": len(drawn.conversations),
                 "most_shots": drawn.most_shots,
                 "truncated_texts": cutter.n_texts,
+                **({"n_images": n_images} if n_images else {}),
                 "selector": type(search).__name__,
                 "held_out_loss": found.held_out_loss,
                 "plain_loss": found.plain_loss,
@@ -187,7 +190,7 @@ class TaskVectors:
     def _sources(self, support: Sequence[Example], training: Sequence[int]) -> Sequence[Example]:
         """The examples that the means are taken over."""
         part = [support[row] for row in training]
-        return part if self.extract_from == "training" and has_two_texts(part) else support
+        return part if self.extract_from == "training" and has_two_inputs(part) else support
 
     def _search_task(self, examples: Sequence[Example], vectors: HeadVectors) -> SearchTask:
         targets = [self.prompt.target(e.label) for e in examples if e.label is not None]
@@ -201,4 +204,4 @@ class TaskVectors:
 
 def _cut(example: Example, cutter: TextCutter) -> Example:
     label = None if example.label is None else cutter.cut(example.label)
-    return Example(cutter.cut(example.text), label)
+    return Example(cutter.cut(example.text), label, images=example.images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+from headwise.content import Content, as_content, parts_of
 from headwise.engines.base import Engine
 from headwise.errors import InputError
 
@@ -49,6 +50,11 @@ class TextCutter:
             self.n_texts += 1
             self.n_tokens_removed += result.n_tokens_removed
         return result.text
+
+    def cut_content(self, content: Content) -> Content:
+        """The content with each of its texts cut; pictures stay as they are."""
+        parts = [self.cut(p) if isinstance(p, str) else p for p in parts_of(content)]
+        return as_content(parts)
 
     def report(self, what: str, option: str) -> None:
         """Warns once if anything was cut.

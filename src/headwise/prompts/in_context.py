@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from headwise.content import Content, Part, as_content, joined, parts_of, with_images
 from headwise.errors import InputError
 from headwise.examples import Example
 from headwise.prompts.conversation import Conversation, Message
@@ -21,7 +22,8 @@ class InContextPrompt:
 
     The completion style is plain text, `Q: x1\nA: y1\n\nQ: x2\nA:`, with the instruction before it.
     The chat style is a user's turn for each input and an assistant's turn for each target, after a
-    system turn with the instruction.
+    system turn with the instruction. In both styles the pictures of an example stand before its own
+    text, where its input begins.
 
     Args:
         style: `"completion"` or `"chat"`.
@@ -69,12 +71,14 @@ class InContextPrompt:
         answers = [_label_of(shot) for shot in shots]
         if self.style == "chat":
             return self._chat(shots, answers, example)
-        worked = [
-            self._open(shot) + self.target(answer)
-            for shot, answer in zip(shots, answers, strict=True)
-        ]
-        head = [self.instruction] if self.instruction is not None else []
-        return Conversation.completion(_BETWEEN_SHOTS.join([*head, *worked, self._open(example)]))
+        blocks: list[Content] = [] if self.instruction is None else [self.instruction]
+        for shot, answer in zip(shots, answers, strict=True):
+            blocks.append(joined(self._open(shot), self.target(answer)))
+        blocks.append(self._open(example))
+        parts: list[Part] = list(parts_of(blocks[0]))
+        for block in blocks[1:]:
+            parts += [_BETWEEN_SHOTS, *parts_of(block)]
+        return Conversation.completion(as_content(parts))
 
     def target(self, text: str) -> str:
         """The continuation that says a target: after a space in plain text, as it is in a chat.
@@ -85,21 +89,26 @@ class InContextPrompt:
             return text
         return f" {text}"
 
-    def _open(self, example: Example) -> str:
-        return f"{self.input_prefix}{example.text}\n{self.target_prefix}"
+    def _open(self, example: Example) -> Content:
+        rest = f"{example.text}\n{self.target_prefix}"
+        return as_content([self.input_prefix, *example.images, rest])
 
     def _chat(
         self, shots: Sequence[Example], answers: Sequence[str], example: Example
     ) -> Conversation:
         turns = [] if self.instruction is None else [Message("system", self.instruction)]
         for shot, answer in zip(shots, answers, strict=True):
-            turns += [Message("user", shot.text), Message("assistant", answer)]
-        return Conversation((*turns, Message("user", example.text)))
+            turns += [_asked(shot), Message("assistant", answer)]
+        return Conversation((*turns, _asked(example)))
+
+
+def _asked(example: Example) -> Message:
+    return Message("user", with_images(example.images, example.text))
 
 
 def _label_of(shot: Example) -> str:
     if shot.label is None:
         raise InputError(
-            f"The worked example {shot.text[:40]!r} has no label; give the answer it is to show."
+            f"The worked example {shot.shown} has no label; give the answer it is to show."
         )
     return shot.label

@@ -5,6 +5,9 @@ further line behind `> `, as in e-mail and Markdown. So a response cannot pose a
 it cannot begin a line of its own. One-line texts look as a person would write them, on which small
 models judge better (measured: 0.75 against 0.62 pair accuracy of plain token probability when the
 first line was marked too).
+
+A picture may look to the model like the end of a line, so the text after one is marked as well.
+The pictures that a turn of the prompt begins with stand before its name, as models know them.
 """
 
 from __future__ import annotations
@@ -12,8 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from headwise.content import Content, Image, Part, as_content, joined, parts_of
 from headwise.errors import InputError
-from headwise.examples import Prompt
+from headwise.examples import Prompt, Response
 from headwise.prompts.conversation import Conversation, Message, parse_messages
 
 Form = Literal["scalar", "ranked"]
@@ -53,18 +57,24 @@ class RewardPrompt:
         """The judgements: first the one for a good (or the first) response."""
         return ("Yes", "No") if self.form == "scalar" else ("A", "B")
 
-    def scalar(self, prompt: Prompt, response: str) -> Conversation:
+    def scalar(self, prompt: Prompt, response: Response) -> Conversation:
         """The conversation that asks whether one response meets the criterion."""
         question = SCALAR_QUESTION.format(criterion=self.criterion)
-        body = f"{quoted_prompt(prompt)}\nResponse: {quoted(response)}\n\n{question}"
+        body = joined(
+            quoted_prompt(prompt), "\nResponse: ", quoted_content(response), f"\n\n{question}"
+        )
         return Conversation.user(body, system=self.system)
 
-    def ranked(self, prompt: Prompt, first: str, second: str) -> Conversation:
+    def ranked(self, prompt: Prompt, first: Response, second: Response) -> Conversation:
         """The conversation that asks which of two responses is better."""
         question = RANKED_QUESTION.format(criterion=self.criterion)
-        body = (
-            f"{quoted_prompt(prompt)}\nResponse A: {quoted(first)}\n"
-            f"Response B: {quoted(second)}\n\n{question}"
+        body = joined(
+            quoted_prompt(prompt),
+            "\nResponse A: ",
+            quoted_content(first),
+            "\nResponse B: ",
+            quoted_content(second),
+            f"\n\n{question}",
         )
         return Conversation.user(body, system=self.system)
 
@@ -86,11 +96,35 @@ def quoted(text: str) -> str:
     return lines.replace("\n", "\n> ")
 
 
-def quoted_prompt(prompt: Prompt) -> str:
+def quoted_content(content: Content) -> Content:
+    """A content whose texts can begin no line of their own, whatever a picture looks like."""
+    parts: list[Part] = []
+    for part in parts_of(content):
+        follows = bool(parts)
+        after_picture = follows and isinstance(parts[-1], Image)
+        if isinstance(part, str):
+            parts.append(f"\n> {quoted(part)}" if after_picture else quoted(part))
+        else:
+            parts += ["\n> ", part] if follows and not after_picture else [part]
+    return as_content(parts)
+
+
+def quoted_prompt(prompt: Prompt) -> Content:
     """The prompt, quoted: a single question as such, a dialogue turn by turn."""
     if isinstance(prompt, str):
         return f"Question: {quoted(prompt)}"
     messages = parse_messages(prompt)
     if len(messages) == 1 and messages[0].role == "user":
-        return f"Question: {quoted(messages[0].content)}"
-    return "\n".join(f"{_ROLE_NAMES[m.role]}: {quoted(m.content)}" for m in messages)
+        return _named("Question", messages[0].content)
+    turns: list[Content] = []
+    for number, message in enumerate(messages):
+        turns += ["\n"] * (number > 0) + [_named(_ROLE_NAMES[message.role], message.content)]
+    return joined(*turns)
+
+
+def _named(name: str, content: Content) -> Content:
+    """A quoted content behind its name, and before that the pictures that it begins with."""
+    parts = parts_of(content)
+    n_leading = next((n for n, part in enumerate(parts) if isinstance(part, str)), len(parts))
+    rest = quoted_content(as_content(parts[n_leading:]))
+    return joined(parts[:n_leading], f"{name}: ", rest)

@@ -93,6 +93,7 @@ CHOSEN = Wanted("chosen", ("chosen", "good", "preferred", "better"))
 REJECTED = Wanted("rejected", ("rejected", "bad", "dispreferred", "worse"))
 COMPLETION = Wanted("completion", ("completion", "response", "answer", "output"))
 VERDICT = Wanted("label", ("label",))
+IMAGE = Wanted("image", ("image", "images", "video", "frames", "image_path"))
 ID = Wanted("id", ("id",))
 SPLITS = (Wanted("split", ("split",)), Wanted("subset", ("subset",)))
 

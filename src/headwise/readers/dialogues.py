@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headwise.examples import ChatMessages, Prompt
+from headwise.content import Content, joined
+from headwise.content.turns import Message
+from headwise.examples import ChatMessages, Prompt, Response
 from headwise.readers.values import BadValueError, content_of
 
 _HEADER = re.compile(r"(?:\A\s*|(?:\r?\n){2})(Human|Assistant):")
@@ -31,8 +34,8 @@ class Fork:
     """
 
     prompt: Prompt
-    chosen: str
-    rejected: str
+    chosen: Response
+    rejected: Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +46,6 @@ class _Dialogue:
 
     def tail(self, turn: int) -> str:
         return self.text[self.starts[turn] :]
-
-
-def fork_of_messages(chosen: ChatMessages, rejected: ChatMessages) -> Fork:
-    r"""Splits two conversations where they fork.
-
-    Args:
-        chosen: The whole conversation with the better response.
-        rejected: The whole conversation with the worse one.
-
-    Returns:
-        The fork. A response of several turns is one text: the first turn as it is, each further
-        one as `"\n\nHuman: ..."` or `"\n\nAssistant: ..."`.
-
-    Raises:
-        BadValueError: No turn is shared, or the assistant's turn is not next after those shared.
-    """
-    turn = _forking_turn(chosen, rejected)
-    return Fork(chosen[:turn], _rendered(chosen[turn:]), _rendered(rejected[turn:]))
 
 
 def fork_of_texts(chosen: str, rejected: str) -> Fork:
@@ -94,12 +79,12 @@ def fork_of_texts(chosen: str, rejected: str) -> Fork:
         raise BadValueError(
             f"a Human/Assistant dialogue in {one} and none in {other}", "dialogues in both"
         )
-    turn = _forking_turn(good.messages, bad.messages)
+    turn = forking_turn(good.messages, bad.messages)
     return Fork(good.messages[:turn], good.tail(turn), bad.tail(turn))
 
 
-def response_text(messages: ChatMessages) -> str:
-    r"""A response given as chat messages, as one text.
+def response_content(messages: ChatMessages) -> Response:
+    r"""A response given as chat messages, as one text, with pictures where they show some.
 
     Args:
         messages: The turns, the assistant's first.
@@ -108,11 +93,11 @@ def response_text(messages: ChatMessages) -> str:
         The first turn as it is, each further one as `"\n\nHuman: ..."` or `"\n\nAssistant: ..."`.
 
     Raises:
-        BadValueError: The first turn is not the assistant's.
+        BadValueError: The first turn is not the assistant's, or has a place for a picture.
     """
-    if messages[0]["role"] != "assistant":
+    if role_of(messages[0]) != "assistant":
         raise BadValueError(
-            f"a response that begins with the turn of {messages[0]['role']!r}",
+            f"a response that begins with the turn of {role_of(messages[0])!r}",
             "the assistant's turn",
         )
     return _rendered(messages)
@@ -136,15 +121,26 @@ def _parse(text: str) -> _Dialogue | None:
     return _Dialogue(text, messages, tuple(starts))
 
 
-def _forking_turn(chosen: ChatMessages, rejected: ChatMessages) -> int:
-    """The last turn at which both go on with the assistant after the same turns before it."""
+def forking_turn(chosen: ChatMessages, rejected: ChatMessages) -> int:
+    """The last turn at which both go on with the assistant after the same turns before it.
+
+    Args:
+        chosen: The whole conversation with the better response.
+        rejected: The whole conversation with the worse one.
+
+    Returns:
+        The number of turns that are the prompt.
+
+    Raises:
+        BadValueError: No turn is shared, or the assistant's turn is not next after those shared.
+    """
     shared = 0
     for one, other in zip(chosen[:-1], rejected[:-1], strict=False):
-        if (one["role"], one["content"]) != (other["role"], other["content"]):
+        if _plain(one) != _plain(other):
             break
         shared += 1
     for turn in range(shared, 0, -1):
-        if chosen[turn]["role"] == rejected[turn]["role"] == "assistant":
+        if role_of(chosen[turn]) == role_of(rejected[turn]) == "assistant":
             return turn
     if shared == 0:
         raise BadValueError("dialogues that differ from their first turn on", _AN_EARLIER_FORK)
@@ -171,6 +167,27 @@ def _fork_of_plain_texts(chosen: str, rejected: str) -> Fork:
     return Fork(chosen[:cut], chosen[cut:], rejected[cut:])
 
 
-def _rendered(turns: ChatMessages) -> str:
-    texts = [f"\n\n{_NAME_OF[str(turn['role'])]}: {content_of(turn)}" for turn in turns[1:]]
-    return "".join([content_of(turns[0]) or "", *texts])
+def role_of(turn: Mapping[str, object] | Message) -> str:
+    """Whose turn it is."""
+    return turn.role if isinstance(turn, Message) else str(turn["role"])
+
+
+def _plain(turn: Mapping[str, object] | Message) -> tuple[str, object]:
+    return role_of(turn), turn.content if isinstance(turn, Message) else turn["content"]
+
+
+def _rendered(turns: ChatMessages) -> Response:
+    parts = [_said(turns[0])]
+    for turn in turns[1:]:
+        parts += [f"\n\n{_NAME_OF[role_of(turn)]}: ", _said(turn)]
+    return joined(*parts)
+
+
+def _said(turn: Mapping[str, object] | Message) -> Content:
+    said = turn.content if isinstance(turn, Message) else content_of(turn)
+    if said is None:
+        raise BadValueError(
+            "a place for an image in a response",
+            "places in the prompt only; a response shows images that it names itself",
+        )
+    return said

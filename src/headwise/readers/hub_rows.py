@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from headwise.errors import InputError, MissingExtraError
 from headwise.readers.result import RawRow
@@ -72,8 +73,19 @@ def hub_rows(hub_id: HubId) -> Iterator[RawRow]:
     if isinstance(loaded, Mapping):
         split = _only_split(hub_id, loaded)
         loaded = loaded[split]
-    for number, values in enumerate(loaded, start=1):
+    for number, values in enumerate(_with_encoded_pictures(loaded), start=1):
         yield RawRow(f"{hub_id}:{split} row {number}", values)
+
+
+def _with_encoded_pictures(loaded: Any) -> Any:
+    """The dataset with pictures as the bytes of their files: decoded, all would not fit."""
+    for column, feature in (getattr(loaded, "features", None) or {}).items():
+        inner: Any = getattr(feature, "feature", None)
+        if type(feature).__name__ == "Image":
+            loaded = loaded.cast_column(column, type(feature)(decode=False))
+        elif type(inner).__name__ == "Image":
+            loaded = loaded.cast_column(column, type(feature)(type(inner)(decode=False)))
+    return loaded
 
 
 def _only_split(hub_id: HubId, splits: Mapping[str, object]) -> str:

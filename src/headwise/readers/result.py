@@ -56,12 +56,14 @@ class ReadResult(Generic[T]):
         rows: `n` raw rows, the one each noun was made from.
         locations: `n` locations, such as `"train.jsonl:12"`.
         bad: The rows that were left out; empty unless bad rows were to be skipped.
+        notes: One sentence for each thing about the source that the user should know.
     """
 
     items: tuple[T, ...]
     rows: tuple[Mapping[str, object], ...]
     locations: tuple[str, ...]
     bad: tuple[BadRow, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

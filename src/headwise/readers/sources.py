@@ -15,12 +15,18 @@ from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 from headwise.errors import InputError
+from headwise.readers.folder_rows import (
+    PICTURE_SUFFIXES,
+    begins_as_picture,
+    picture_row,
+    scan_folder,
+)
 from headwise.readers.hub_rows import HubId, hub_rows
 from headwise.readers.json_rows import json_rows, jsonl_rows
 from headwise.readers.result import BadRow, RawRow
 from headwise.readers.table_rows import csv_rows, parquet_rows
 
-Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "hub"]
+Format = Literal["jsonl", "json", "csv", "tsv", "parquet", "hub", "folder", "image"]
 
 _SUFFIXES: dict[str, Format] = {
     ".jsonl": "jsonl",
@@ -68,6 +74,11 @@ class Source:
         """
         if self.hub_id is not None:
             yield from hub_rows(self.hub_id)
+        elif self.path is not None and self.format == "folder":
+            with _readable(self.name):
+                yield from scan_folder(self.path).rows
+        elif self.path is not None and self.format == "image":
+            yield picture_row(self.path)
         elif self.format == "parquet":
             file = self.path if self.path is not None else io.BytesIO(self.content or b"")
             with _readable(self.name):
@@ -77,6 +88,17 @@ class Source:
                 if _head(self.path, self.content, 2) in _UTF16_MARKS:
                     raise InputError(f"{self.name}:1: the file is UTF-16 text. Save it as UTF-8.")
                 yield from self._text_rows(stream)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the relative paths in its rows begin; the current folder where None."""
+        is_data = self.path is not None and self.format not in ("folder", "image")
+        return self.path.parent if self.path is not None and is_data else None
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the source: files of a folder that were passed over."""
+        is_folder = self.path is not None and self.format == "folder"
+        return scan_folder(self.path).notes if self.path is not None and is_folder else ()
 
     def _text_rows(self, stream: BinaryIO) -> Iterator[RawRow | BadRow]:
         match self.format:
@@ -99,14 +121,16 @@ def open_source(source: SourceLike) -> Source:
 
     Args:
         source: A path (JSONL, JSON, CSV, TSV, Parquet; text may be gzipped), `"-"` for JSONL on
-            standard input, or a Hub dataset: `ORG/NAME`, `ORG/NAME:SPLIT`,
-            `ORG/NAME/CONFIG:SPLIT`. What exists as a file is a file.
+            standard input, a folder with a folder of pictures for each class, a picture, or a Hub
+            dataset: `ORG/NAME`, `ORG/NAME:SPLIT`, `ORG/NAME/CONFIG:SPLIT`. What exists as a file
+            or folder is one.
 
     Returns:
         The source; a `Source` is returned as it is.
 
     Raises:
-        InputError: There is no such file, it is a folder, or its format cannot be told.
+        InputError: There is no such file, its format cannot be told, or a folder or a class in it
+            holds no picture.
     """
     if isinstance(source, Source):
         return source
@@ -120,16 +144,22 @@ def open_source(source: SourceLike) -> Source:
 
 def _open_path(name: str, path: Path) -> Source:
     if path.is_dir():
-        raise InputError(
-            f"'{name}' is a folder; give a file. For a dataset of the Hugging Face Hub that has "
-            "the same name, add its split: ORG/NAME:SPLIT."
-        )
+        scan_folder(path)  # An empty one is told at once.
+        return Source(name, "folder", path=path)
     if not path.exists():
         return Source(name, "hub", hub_id=_hub_id_or_error(name))
+    if path.is_file() and _is_picture(path):
+        return Source(name, "image", path=path)
     if path.is_file():
         return Source(name, _format_of_file(name, path, None), path=path)
     content = path.read_bytes()
     return Source(name, _format_of_file(name, path, content), content=content)
+
+
+def _is_picture(path: Path) -> bool:
+    if path.name.lower().removesuffix(".gz").endswith(tuple(_SUFFIXES)):
+        return False
+    return path.suffix.lower() in PICTURE_SUFFIXES or begins_as_picture(path)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 
+from headwise.content.messages import PICTURE_TYPES
 from headwise.examples import ChatMessages, Prompt
 from headwise.readers.result import RawRow, describe
 
@@ -136,7 +137,8 @@ def messages_in(row: RawRow, column: str) -> ChatMessages:
         column: The column.
 
     Returns:
-        At least one message, each with a known role and with text as its content.
+        At least one message, each with a known role and with text, or texts and pictures, as its
+        content.
 
     Raises:
         BadValueError: It is no such list.
@@ -152,10 +154,10 @@ def messages_in(row: RawRow, column: str) -> ChatMessages:
             raise BadValueError(
                 f"the role {describe(message.get('role'))} in {place}", " or ".join(_ROLES)
             )
-        if content_of(message) is None:
+        if content_of(message) is None and not _shows_pictures(message):
             raise BadValueError(
                 f"{describe(message.get('content'))} as the content of {place}",
-                'text, or a list of {"type": "text", "text": ...}',
+                'text, or a list of {"type": "text", "text": ...} and {"type": "image", ...}',
             )
     return messages
 
@@ -173,6 +175,18 @@ def content_of(message: Mapping[str, object]) -> str | None:
     ]
     return (
         "\n".join(str(text) for text in texts) if all(isinstance(t, str) for t in texts) else None
+    )
+
+
+def _shows_pictures(message: Mapping[str, object]) -> bool:
+    """Whether the content is made of texts and pictures, or places for them."""
+    content = message.get("content")
+    if not isinstance(content, Sequence) or not is_list(content) or not content:
+        return False
+    kinds = [part.get("type") if isinstance(part, Mapping) else None for part in content]
+    texts = [p for p in content if isinstance(p, Mapping) and p.get("type") == "text"]
+    return all(kind == "text" or kind in PICTURE_TYPES for kind in kinds) and all(
+        isinstance(part.get("text"), str) for part in texts
     )
 
 
