@@ -49,10 +49,9 @@ def graph_of(value: object) -> Shaped | None:
         The graph; None where the value is nothing like one.
     """
     for _ in range(_MOST_DEPTH):
-        inner = _first(value, _WRAPPERS) if isinstance(value, Mapping) else None
-        if inner is None or _first(value, _OBJECTS) is not None:
+        if not isinstance(value, Mapping) or _first(value, _OBJECTS) is not None:
             break
-        value = inner
+        value = _first(value, _WRAPPERS) or value
     if isinstance(value, list):
         if not _is_list_of_objects(value):
             return None

@@ -157,7 +157,7 @@ def _letter(text: str, options: Mapping[str, str]) -> str | None:
         if len(same) == 1:
             return same[0]
     for pattern in (_LETTER_NAMED, _LETTER_IN_BRACKETS, _CAPITAL):
-        letters = {letter.upper() for letter in pattern.findall(text)} & set(options)
+        letters: set[str] = {letter.upper() for letter in pattern.findall(text)} & set(options)
         if len(letters) == 1:
             return letters.pop()
     return _option_named(marked or text, options)

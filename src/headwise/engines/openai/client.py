@@ -124,7 +124,7 @@ class Server:
             ) from self._without_key(error)
 
     def _refusal(self, error: Any, tries: int) -> str:
-        status, reason = error.status_code, self._clean(error)
+        status, reason = error.status_code, self._clean(_reason_of(error))
         if status in (401, 403):
             way_out = f"Is the key in {self._choice.api_key_variable} the one for this server?"
         elif status == 404:
@@ -137,7 +137,7 @@ class Server:
             way_out = "The server refuses this request; try what it says."
         return f"The server answered {status}: {reason} {way_out}"
 
-    def _clean(self, error: BaseException) -> str:
+    def _clean(self, error: object) -> str:
         """What an error says, on one line, not endless, and without the key."""
         text = " ".join(str(error).split()) or type(error).__name__
         if self._key:
@@ -148,3 +148,12 @@ class Server:
     def _without_key(self, error: BaseException) -> BaseException | None:
         """The error as a cause; None where its text or request would show the key."""
         return None if self._key else error
+
+
+def _reason_of(error: Any) -> object:
+    """What the server says of a refusal, where it says more than a number."""
+    body = error.body
+    for name in ("error", "message", "detail"):
+        body = body.get(name, body) if isinstance(body, dict) else body
+    # OpenAI's own servers say it in a form that the client puts into its message.
+    return body if isinstance(body, str) and body.strip() else error
