@@ -44,7 +44,10 @@ def ccot(
         ),
     ],
     question: Annotated[
-        str | None, typer.Argument(help="The question about the image; none for rows of a file.")
+        str | None,
+        typer.Argument(
+            metavar="[QUESTION]", help="The question about the image; none for rows of a file."
+        ),
     ] = None,
     form: Annotated[
         Literal["free", "word", "yes-no", "options", "caption"],

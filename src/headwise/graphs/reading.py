@@ -67,7 +67,7 @@ def read_scene_graph(text: str) -> GraphReading:
     """
     for broken in (False, True):
         for value in _repaired(text) if broken else _valid(text):
-            shaped = graph_of(value)
+            shaped = graph_of(value, is_cut=broken and _is_cut(text))
             if shaped is None:
                 continue
             if shaped.graph.objects or not (broken or shaped.n_dropped):
@@ -120,6 +120,10 @@ def _repaired(text: str) -> Iterator[Any]:
         if isinstance(value, list):
             # Several JSON texts one after the other, or a list with chatter after it.
             yield from (item for item in value if isinstance(item, dict))
+
+
+def _is_cut(text: str) -> bool:
+    return sum(map(text.count, "[{")) > sum(map(text.count, "]}"))
 
 
 def _candidates(text: str) -> list[str]:

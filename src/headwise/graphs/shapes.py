@@ -39,11 +39,13 @@ class Shaped:
     n_dropped: int
 
 
-def graph_of(value: object) -> Shaped | None:
+def graph_of(value: object, *, is_cut: bool = False) -> Shaped | None:
     """The graph that a JSON value describes.
 
     Args:
         value: What JSON can hold.
+        is_cut: Whether it was cut off at its end: then the last relation is left out if it names an
+            object that is not there, which is likely half a name.
 
     Returns:
         The graph; None where the value is nothing like one.
@@ -61,7 +63,7 @@ def graph_of(value: object) -> Shaped | None:
     objects, relations = _first(value, _OBJECTS), _first(value, _RELATIONS)
     if objects is None and relations is None:
         return None
-    builder = _Builder()
+    builder = _Builder(is_cut)
     builder.add_objects(objects)
     builder.add_attributes(_first(value, _ATTRIBUTES))
     builder.add_relations(relations)
@@ -72,6 +74,7 @@ def graph_of(value: object) -> Shaped | None:
 class _Builder:
     """Collects objects and relations; a relation's end that is no object becomes one."""
 
+    is_cut: bool = False
     drafts: dict[str, Draft] = field(default_factory=dict)
     by_name: dict[str, str] = field(default_factory=dict)
     relations: list[GraphRelation] = field(default_factory=list)
@@ -110,9 +113,10 @@ class _Builder:
         if not isinstance(relations, list):
             self.n_dropped += relations is not None
             return
-        for item in relations:
+        for number, item in enumerate(relations):
             ends = self._ends_of(item)
-            if ends is None:
+            is_last = number == len(relations) - 1
+            if ends is None or (self.is_cut and is_last and not self._are_known(ends)):
                 self.n_dropped += 1
                 continue
             self.relations.append(
@@ -144,6 +148,12 @@ class _Builder:
             self.drafts[self._id_of(name)].describe(details)
         else:
             self.n_dropped += 1
+
+    def _are_known(self, ends: tuple[str, str, str]) -> bool:
+        names = (ends[0], ends[2])
+        return not self.drafts or all(
+            name in self.drafts or _folded(name) in self.by_name for name in names
+        )
 
     def _is_name(self, name: str) -> bool:
         return name in self.drafts or bool(name.strip())
