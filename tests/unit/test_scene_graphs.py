@@ -34,8 +34,11 @@ JSON = st.recursive(
         st.lists(inner, max_size=4)
         | st.dictionaries(
             st.sampled_from(
-                ["objects", "id", "name", "relations", "relationships", "attributes", "subject"]
-                + ["predicate", "object", "bbox", "position", "x", "scene_graph", "label"]
+                (
+                    *("objects", "id", "name", "relations", "relationships", "attributes"),
+                    *("subject", "predicate", "object", "bbox", "position", "x", "label"),
+                    "scene_graph",
+                )
             ),
             inner,
             max_size=4,

@@ -165,7 +165,8 @@ def ccot(
     )
     if question is not None:
         _refuse(
-            {"--out": out, "--text": text, "--label": label, "--image": image}, "rows of a FILE"
+            {"--out": out, "--text": text, "--label": label, "--image": image},
+            "the rows of a FILE; leave out the QUESTION",
         )
         _one(source, question, option or [], method, later, show_graph, save_graph, json=json)
         return
@@ -197,6 +198,7 @@ def _one(
         raise InputError("--option is for --format options; give that too.")
     if save_graph is not None:
         check_drawing_name(save_graph)
+    method.check()
     fields = dict(zip(ascii_uppercase, options, strict=False))
     picture = as_image(path)
     example = Example(text, fields=fields, images=(picture,))
@@ -236,6 +238,7 @@ def _rows(
     from headwise.cli.ccot_job import CcotJob, as_json, checked_lines, told
     from headwise.readers import open_source, read_examples
 
+    method.check()
     source = open_source(file)
     result = read_examples(
         source,

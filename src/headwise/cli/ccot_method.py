@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from headwise.errors import InputError
 
 if TYPE_CHECKING:
     from headwise.engines.base import Engine
     from headwise.methods.answers import Answerer
+    from headwise.methods.asking import AnswerSettings
     from headwise.prompts.answer_format import AnswerFormat
     from headwise.prompts.compositional import CompositionalPrompt
 
@@ -79,12 +80,10 @@ class MethodChoice:
         """The method on an engine."""
         from headwise.baselines.chain_of_thought import ZeroShotChainOfThought
         from headwise.baselines.zero_shot import ZeroShot
-        from headwise.methods.asking import AnswerSettings
         from headwise.methods.compositional import CompositionalChainOfThought
         from headwise.methods.text_cache import TextCache
 
-        readout: Literal["text", "logprobs"] = "logprobs" if self.logprobs else "text"
-        settings = AnswerSettings(self.form, readout, self.max_new_tokens)
+        settings = self._settings()
         if "direct" in self.ablations:
             return ZeroShot(engine, settings)
         cache = TextCache(folder=self.cache)
@@ -98,6 +97,20 @@ class MethodChoice:
             as_written="as-written" in self.ablations,
             cache=cache,
         )
+
+    def check(self) -> None:
+        """Checks what is left to check, before a model is loaded.
+
+        Raises:
+            InputError: Answers of this format cannot be had so.
+        """
+        self._settings()
+
+    def _settings(self) -> AnswerSettings:
+        from headwise.methods.asking import AnswerSettings, Readout
+
+        readout: Readout = "logprobs" if self.logprobs else "text"
+        return AnswerSettings(self.form, readout, self.max_new_tokens)
 
     def _prompt(self, ablations: Sequence[Ablation]) -> CompositionalPrompt:
         from headwise.prompts.compositional import GRAPH_FORM, CompositionalPrompt

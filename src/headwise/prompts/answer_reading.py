@@ -132,7 +132,8 @@ def _word(text: str) -> str | None:
     line = line.strip(_QUOTES)
     if line.endswith((".", "!", ",", ";")):
         line = line[:-1]
-    return line.strip(_QUOTES) or None
+    line = line.strip(_QUOTES)
+    return line if any(map(str.isalnum, line)) else None
 
 
 def _yes_or_no(text: str) -> str | None:
