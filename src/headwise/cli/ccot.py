@@ -164,10 +164,8 @@ def ccot(
         engine, ModelChoice(model, revision, dtype, device), base_url, concurrency, quiet
     )
     if question is not None:
-        _refuse(
-            {"--out": out, "--text": text, "--label": label, "--image": image},
-            "the rows of a FILE; leave out the QUESTION",
-        )
+        of_rows = {"--out": out, "--text": text, "--label": label, "--image": image}
+        _refuse(of_rows, "the rows of a FILE; leave out the QUESTION")
         _one(source, question, option or [], method, later, show_graph, save_graph, json=json)
         return
     single = {"--show-graph": show_graph or None, "--save-graph": save_graph, "--option": option}
