@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import done, failed, read_jsonl, write_jsonl
+from command_line import done, failed, headwise, read_jsonl, write_jsonl
 
 from openai_server import Reply, Seen, openai_server, question_of, refused, said
 
@@ -195,3 +195,27 @@ def test_what_is_wrong_is_told_before_a_model_is_asked(server: Seen, folder: Pat
     assert "--model ID" in failed(2, "ccot", file, *named)
     assert "for --engine openai" in failed(2, "ccot", file, "--base-url", server.url)
     assert server.requests == []
+
+
+def test_a_caption_needs_no_question(server: Seen, folder: Path) -> None:
+    done("ccot", folder / "dog.png", "", "--format", "caption", *on(server))
+    assert "Describe the image in one sentence." in question_of(server.requests[-1][1])
+
+
+def test_a_row_whose_image_cannot_be_decoded_costs_no_other(server: Seen, folder: Path) -> None:
+    (folder / "bad.png").write_bytes((folder / "dog.png").read_bytes()[:50])
+    rows = [{"image": name, "question": "What color is it?"} for name in ("bad.png", "dog.png")]
+    file, out = write_jsonl(folder / "asked.jsonl", rows), folder / "answered.jsonl"
+    result = headwise("ccot", file, "-o", out, *on(server))
+    assert result.exit_code == 2
+    bad, good = read_jsonl(out)
+    assert (bad["prediction"], good["prediction"]) == (None, "brown")
+    assert "bad.png" in str(bad["error"])
+
+
+def test_a_model_here_answers_plain_questions(model_folder: Path, tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "asked.jsonl", [{"question": "What?"}, {"question": "Why?"}])
+    here = ("--model", model_folder, "--ablation", "direct", "--max-new-tokens", 4)
+    rows = [json.loads(line) for line in done("ccot", file, *here).stdout.splitlines()]
+    assert [row["question"] for row in rows] == ["What?", "Why?"]
+    assert all(row["written"] is None and row["graph_status"] is None for row in rows)

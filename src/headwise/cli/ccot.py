@@ -46,7 +46,8 @@ def ccot(
     question: Annotated[
         str | None,
         typer.Argument(
-            metavar="[QUESTION]", help="The question about the image; none for rows of a file."
+            metavar="QUESTION",
+            help='The question about the image, or "" for a caption; none for the rows of a file.',
         ),
     ] = None,
     form: Annotated[
