@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 from headwise.engines.usage import Usage
 from headwise.examples import Example
@@ -50,7 +50,13 @@ class Answers(Sequence[Answered]):
     def __iter__(self) -> Iterator[Answered]:
         return iter(self.items)
 
-    def __getitem__(self, position):  # type: ignore[no-untyped-def]
+    @overload
+    def __getitem__(self, position: int) -> Answered: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Answered, ...]: ...
+
+    def __getitem__(self, position: int | slice) -> Answered | tuple[Answered, ...]:
         return self.items[position]
 
     @property

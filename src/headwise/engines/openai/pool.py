@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import TypeVar
 
 from headwise.progress import progress_bar
@@ -22,6 +23,9 @@ def run_all(
 ) -> list[R]:
     """Makes a request for every item.
 
+    The threads are daemons, unlike those of `concurrent.futures`: after a failure or Ctrl-C nobody
+    waits for requests under way, which may be tried again for minutes.
+
     Args:
         request: Makes one; it runs in threads.
         items: `n` items.
@@ -35,13 +39,34 @@ def run_all(
     Raises:
         Exception: What the first request to fail raised; those not yet begun are not made.
     """
+    todo: SimpleQueue[int] = SimpleQueue()
+    done: SimpleQueue[tuple[int, R] | BaseException] = SimpleQueue()
+    stopped = Event()
+    for number in range(len(items)):
+        todo.put(number)
+
+    def work() -> None:
+        while not stopped.is_set():
+            try:
+                number = todo.get_nowait()
+            except Empty:
+                return
+            try:
+                done.put((number, request(items[number])))
+            except BaseException as error:
+                done.put(error)
+
+    results: dict[int, R] = {}
+    for _ in range(min(at_once, len(items))):
+        Thread(target=work, name="headwise-request", daemon=True).start()
     with progress_bar(description, len(items), enabled=progress) as bar:
-        pool = ThreadPoolExecutor(min(at_once, max(1, len(items))))
         try:
-            futures = [pool.submit(request, item) for item in items]
-            for future in as_completed(futures):
-                future.result()
+            while len(results) < len(items):
+                outcome = done.get()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                results[outcome[0]] = outcome[1]
                 bar.advance()
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-    return [future.result() for future in futures]
+            stopped.set()
+    return [results[number] for number in range(len(items))]
