@@ -191,7 +191,7 @@ def token_probability_accuracy(
     """
     prompt = RewardPrompt(CRITERION)
     conversations = [
-        prompt.scalar(pair.prompt, response)
+        prompt.scalar(pair.shown_prompt, response)
         for pair in pairs
         for response in (pair.chosen, pair.rejected)
     ]

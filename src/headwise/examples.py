@@ -57,7 +57,9 @@ class Example:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", as_images(self.images))
-        if not self.images or self.text != "":
+        if self.images and isinstance(self.text, str) and not self.text.strip():
+            object.__setattr__(self, "text", "")
+        else:
             _require_text("text", self.text)
         if self.label is not None:
             _require_text("label", self.label)

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from PIL import Image as Pil
-from seeing_engine import colored
 
 from headwise.content import Image, as_image
 from headwise.content.turns import Message
@@ -26,6 +25,7 @@ from headwise.readers import (
     read_judgements,
     read_preferences,
 )
+from seeing_engine import colored
 
 RED, BLUE = colored("red"), colored("blue")
 
@@ -164,6 +164,8 @@ def test_a_bad_picture_spoils_its_own_row(photos: Path, value: Any, reason: str)
 def test_a_damaged_picture_names_its_row_when_it_is_decoded(photos: Path) -> None:
     (photos / "photos/red.png").write_bytes(png()[:45])
     [example] = read_examples(jsonl(photos, {"image": "photos/red.png", "label": "a"})).items
+    [alone] = read_examples(photos / "photos/red.png", require_label=False).items
+    assert alone.images[0].name == str(photos / "photos/red.png")
     with pytest.raises(InputError, match=r"photos/red\.png \(.*a\.jsonl:1\)"):
         example.images[0].load()
 

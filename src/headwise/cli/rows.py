@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypedDict
 
 from headwise.cli.console import tell, warn
-from headwise.cli.inputs import ItemT, Line, Lines, image_error, require_jsonl_name
+from headwise.cli.inputs import Item, ItemT, Line, Lines, image_error, require_jsonl_name
+from headwise.content.ahead import decoding_ahead
 from headwise.errors import InputError
 from headwise.examples import images_of
 from headwise.jobs import (
     JobReport,
+    Prepare,
     ResumableRows,
     Row,
     encode_rows,
@@ -124,35 +127,63 @@ def write_rows(
             kept.extend(found)
         return [line.gaining(gain) for line, gain in zip(chunk, found, strict=True)]
 
-    if target.out is not None and target.is_resumable:
-        job = ResumableRows(target.out, identity, overwrite=target.overwrite)
-        report = job.run(lines.lines, compute, spans=spans, description=description)
-        if report.n_resumed == report.n_rows and description:
-            tell(f"{target.out} was complete already; nothing was computed.")
-        return Written(report, job.rows())
-    if target.out is None:
-        stream = sys.stdout.buffer
-        report = stream_rows(stream, lines.lines, compute, spans=spans, description=description)
-    else:
-        with target.out.open("wb") as device:
-            report = stream_rows(device, lines.lines, compute, spans=spans, description=description)
+    with decoding_ahead() as ahead:
+        how: _Steps[ItemT] = {
+            "spans": spans,
+            "prepare": lambda chunk: ahead.want(i for line in chunk for i in images_of(line.item)),
+            "description": description,
+        }
+        if target.out is not None and target.is_resumable:
+            job = ResumableRows(target.out, identity, overwrite=target.overwrite)
+            report = job.run(lines.lines, compute, **how)
+            if report.n_resumed == report.n_rows and description:
+                tell(f"{target.out} was complete already; nothing was computed.")
+            return Written(report, job.rows())
+        if target.out is None:
+            report = stream_rows(sys.stdout.buffer, lines.lines, compute, **how)
+        else:
+            with target.out.open("wb") as device:
+                report = stream_rows(device, lines.lines, compute, **how)
     return Written(report, kept)
+
+
+class _Steps(TypedDict, Generic[ItemT]):
+    spans: Sequence[range] | None
+    prepare: Prepare[Line[ItemT]]
+    description: str
 
 
 def _gains_or_errors(
     items: Sequence[ItemT], gains: Callable[[Sequence[ItemT]], Sequence[Row]], gained: Sequence[str]
 ) -> Sequence[Row]:
     """What rows gain; those with an image that cannot be decoded gain the reason."""
-    try:
-        return gains(items)
-    except InputError:
-        reasons = [image_error(item) for item in items]
-        if not any(reasons):
-            raise
-    sound = [item for item, reason in zip(items, reasons, strict=True) if reason is None]
-    found = iter(gains(sound) if sound else ())
-    nothing = dict.fromkeys(gained)
-    return [next(found) if r is None else {**nothing, "error": r} for r in reasons]
+    reasons: dict[int, str] = {}
+    found: Sequence[Row] = ()
+    while len(reasons) < len(items):
+        sound = [row for row in range(len(items)) if row not in reasons]
+        try:
+            found = gains([items[row] for row in sound])
+            break
+        except InputError as error:
+            blamed = {row: _blame(items[row], error) for row in sound}
+            fresh = {row: reason for row, reason in blamed.items() if reason is not None}
+            if not fresh:
+                raise
+            reasons |= fresh
+    others, nothing = iter(found), dict.fromkeys(gained)
+    return [
+        {**nothing, "error": reasons[row]} if row in reasons else next(others)
+        for row in range(len(items))
+    ]
+
+
+def _blame(item: Item, error: InputError) -> str | None:
+    """Why an item's images cannot be used; None where the error is not of them."""
+    # The end of a name, so that row 1 is not blamed for row 12.
+    names = (rf"{re.escape(image.name)}(?!\w)" for image in images_of(item))
+    if any(re.search(name, str(error)) for name in names):
+        return str(error)
+    return image_error(item)
 
 
 def require_all(target: Target, n_failed: int, n_rows: int, *, skip_bad: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.content.encoded_text import is_picture
 from headwise.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def pixels_of_bytes(content: bytes, name: str) -> PilImage:
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise InputError(f"{the_image(name)} is too large: {error}") from error
     except Exception as error:  # Each format's reader raises what it likes.
+        if is_picture(content):
+            raise InputError(f"{the_image(name)} is damaged or cut short.") from error
         raise no_picture(name) from error
     return pixels_of_pil(opened, name)
 

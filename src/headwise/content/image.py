@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.content.ahead import decoded_ahead
 from headwise.content.decoding import (
     no_picture,
     pixels_of_array,
@@ -73,7 +74,7 @@ class Image:
         if len(given) != 1 or (self.pixels is not None) != (self.size is not None):
             raise InputError("An Image has one of path, encoded bytes, or pixels with their size.")
         if self.path is not None:
-            object.__setattr__(self, "path", Path(self.path).expanduser())
+            object.__setattr__(self, "path", _expanded(Path(self.path)))
             if self.name == "image":
                 object.__setattr__(self, "name", str(self.path))
         object.__setattr__(self, "digest", self._digest())
@@ -96,6 +97,10 @@ class Image:
                 than can be safe. Names it.
             MissingExtraError: Pillow is not installed.
         """
+        return decoded_ahead(self.digest) or self.decode()
+
+    def decode(self) -> PilImage:
+        """As `load`, whether or not it was decoded ahead."""
         if self.pixels is not None and self.size is not None:
             picture: PilImage = require_pillow().frombytes("RGB", self.size, self.pixels)
             return picture
@@ -182,8 +187,8 @@ def as_image(
     if isinstance(value, str | Path):
         if not allow_files:
             raise InputError(f"{the_image(own)} names a file; send the image as a data URL.")
-        shown = name or (str(value) if origin is None else f"{value} ({origin})")
-        path = Path(value).expanduser()
+        shown = name or (str(value) if origin in (None, str(value)) else f"{value} ({origin})")
+        path = _expanded(Path(value))
         return Image(path=path if folder is None else folder / path, name=shown)
     if isinstance(value, np.ndarray):
         picture = pixels_of_array(value, own or "image")
@@ -233,6 +238,13 @@ def as_images(
         name = f"{number} of {origin or len(values)}" if of_many else None
         found.append(as_image(value, name, origin=origin, folder=folder, allow_files=allow_files))
     return tuple(found)
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # There is no such user: then it is the name of a file.
+        return path
 
 
 def _bytes_of(path: Path, name: str) -> bytes:

@@ -4,13 +4,14 @@ from headwise.jobs.chunks import CHUNK_ROWS, even_spans, spans_of_groups
 from headwise.jobs.plain_rows import PlainRow, Row, encode_rows, plain_row
 from headwise.jobs.report import JobReport
 from headwise.jobs.resumable import ResumableRows
-from headwise.jobs.stream import Compute, stream_rows
+from headwise.jobs.stream import Compute, Prepare, stream_rows
 
 __all__ = [
     "CHUNK_ROWS",
     "Compute",
     "JobReport",
     "PlainRow",
+    "Prepare",
     "ResumableRows",
     "Row",
     "encode_rows",

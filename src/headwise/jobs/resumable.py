@@ -19,7 +19,7 @@ from headwise.errors import HeadwiseError, InputError
 from headwise.jobs.chunks import even_spans
 from headwise.jobs.plain_rows import Row, encode_rows
 from headwise.jobs.report import JobReport
-from headwise.jobs.stream import Compute, rows_of
+from headwise.jobs.stream import Compute, Prepare, announced, rows_of
 from headwise.progress import progress_bar
 
 T = TypeVar("T")
@@ -52,6 +52,7 @@ class ResumableRows:
         compute: Compute[T],
         *,
         spans: Sequence[range] | None = None,
+        prepare: Prepare[T] | None = None,
         description: str = "",
     ) -> JobReport:
         """Computes and appends the rows that are still missing.
@@ -63,6 +64,7 @@ class ResumableRows:
             items: All items of the job, those done before included.
             compute: Makes the rows of some items that follow each other.
             spans: The chunks, from the first item to the last; `even_spans` where None.
+            prepare: Is told of each chunk that is still missing before it is computed.
             description: What to call the work in a progress bar; no bar where empty.
 
         Returns:
@@ -80,12 +82,12 @@ class ResumableRows:
             try:
                 with progress_bar(description, len(items), enabled=bool(description)) as bar:
                     bar.advance(before)
-                    for span in chunks:
-                        if span.stop > done:
-                            rows = rows_of(items, compute, span)[done - span.start :]
-                            self._append(file, encode_rows(rows, first=done))
-                            bar.advance(span.stop - done)
-                            done = span.stop
+                    missing = [span for span in chunks if span.stop > done]
+                    for span in announced(items, missing, prepare):
+                        rows = rows_of(items, compute, span)[done - span.start :]
+                        self._append(file, encode_rows(rows, first=done))
+                        bar.advance(span.stop - done)
+                        done = span.stop
             except BaseException as error:
                 if done:
                     error.add_note(

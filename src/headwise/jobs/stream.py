@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, TypeVar
 
 from headwise.jobs.chunks import even_spans
@@ -16,6 +16,9 @@ T = TypeVar("T")
 Compute = Callable[[Sequence[T]], Sequence[Row]]
 """Some items that follow each other -> their finished rows, in the same order."""
 
+Prepare = Callable[[Sequence[T]], None]
+"""Is told the items that are computed next, while those before them still are; returns at once."""
+
 
 def stream_rows(
     stream: BinaryIO,
@@ -23,6 +26,7 @@ def stream_rows(
     compute: Compute[T],
     *,
     spans: Sequence[range] | None = None,
+    prepare: Prepare[T] | None = None,
     description: str = "",
 ) -> JobReport:
     """Writes rows to a pipe or terminal, chunk by chunk; nothing can be gone on with.
@@ -32,6 +36,7 @@ def stream_rows(
         items: All items.
         compute: Makes the rows of some items that follow each other.
         spans: The chunks; `even_spans` where None.
+        prepare: Is told of each chunk before it is computed.
         description: What to call the work in a progress bar; no bar where empty.
 
     Returns:
@@ -43,11 +48,33 @@ def stream_rows(
     """
     started = time.perf_counter()
     with progress_bar(description, len(items), enabled=bool(description)) as bar:
-        for span in even_spans(len(items)) if spans is None else spans:
+        chunks = even_spans(len(items)) if spans is None else spans
+        for span in announced(items, chunks, prepare):
             stream.write(encode_rows(rows_of(items, compute, span), first=span.start))
             stream.flush()
             bar.advance(len(span))
     return JobReport(len(items), 0, time.perf_counter() - started)
+
+
+def announced(
+    items: Sequence[T], spans: Sequence[range], prepare: Prepare[T] | None
+) -> Iterator[range]:
+    """The chunks, each told of one chunk ahead of its time.
+
+    Args:
+        items: All items.
+        spans: The chunks that are to be computed.
+        prepare: Whom to tell.
+
+    Yields:
+        Each chunk.
+    """
+    for number, span in enumerate(spans):
+        if prepare is not None:
+            # The first chunk has none before it in whose time it could be told.
+            for near in spans[number + (number > 0) : number + 2]:
+                prepare(items[near.start : near.stop])
+        yield span
 
 
 def rows_of(items: Sequence[T], compute: Compute[T], span: range) -> Sequence[Row]:

@@ -16,7 +16,7 @@ from headwise.readers.values import BadValueError, is_list
 
 _A_PICTURE = (
     "a picture file (a relative path begins in the folder of the data file), a data URL, or a list "
-    "of them"
+    "of them; --image none (in Python: image=False) reads no pictures"
 )
 
 
