@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from headwise.content import Image
     from headwise.engines.base import Engine, Sampling
     from headwise.engines.load import load
+    from headwise.engines.openai import OpenAIEngine
     from headwise.engines.transformers import TransformersEngine
     from headwise.errors import HeadwiseError
     from headwise.examples import Example, Judgement, Preference
+    from headwise.graphs import SceneGraph, read_scene_graph
     from headwise.heads import HeadActivations, HeadIndex, HeadSet, Steering
     from headwise.methods.activation_reward import ActivationRewardModel
+    from headwise.methods.compositional import CompositionalChainOfThought
     from headwise.methods.reward_model import RewardModel
     from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
     from headwise.methods.sparse_attention_vectors import SparseAttentionVectors
@@ -35,6 +38,7 @@ __version__ = "0.1.0"
 _HOME = {
     "ActivationRewardModel": "headwise.methods.activation_reward",
     "Attribution": "headwise.selection.attribution",
+    "CompositionalChainOfThought": "headwise.methods.compositional",
     "Conversation": "headwise.prompts.conversation",
     "Engine": "headwise.engines.base",
     "Example": "headwise.examples",
@@ -46,10 +50,12 @@ _HOME = {
     "Judgement": "headwise.examples",
     "MaskDescent": "headwise.selection.descent",
     "Message": "headwise.prompts.conversation",
+    "OpenAIEngine": "headwise.engines.openai",
     "Preference": "headwise.examples",
     "Reinforce": "headwise.selection.reinforce",
     "RewardModel": "headwise.methods.reward_model",
     "Sampling": "headwise.engines.base",
+    "SceneGraph": "headwise.graphs",
     "SparseAttentionClassifier": "headwise.methods.sparse_attention_classifier",
     "SparseAttentionVectors": "headwise.methods.sparse_attention_vectors",
     "Steering": "headwise.heads",
@@ -61,11 +67,13 @@ _HOME = {
     "read_examples": "headwise.readers",
     "read_judgements": "headwise.readers",
     "read_preferences": "headwise.readers",
+    "read_scene_graph": "headwise.graphs",
 }
 
 __all__ = [
     "ActivationRewardModel",
     "Attribution",
+    "CompositionalChainOfThought",
     "Conversation",
     "Engine",
     "Example",
@@ -77,10 +85,12 @@ __all__ = [
     "Judgement",
     "MaskDescent",
     "Message",
+    "OpenAIEngine",
     "Preference",
     "Reinforce",
     "RewardModel",
     "Sampling",
+    "SceneGraph",
     "SparseAttentionClassifier",
     "SparseAttentionVectors",
     "Steering",
@@ -93,6 +103,7 @@ __all__ = [
     "read_examples",
     "read_judgements",
     "read_preferences",
+    "read_scene_graph",
 ]
 
 

@@ -18,6 +18,7 @@ STAGES = (
     "examples",
     "data",
     "scenes",
+    "graphs",
     "readers",
     "prompts",
     "heads",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from headwise import __version__
+from headwise.cli.ccot import ccot
 from headwise.cli.demo import demo
 from headwise.cli.fit_classifier import fit_classifier
 from headwise.cli.fit_reward import fit_reward
@@ -86,6 +87,7 @@ _add(fit, "task", fit_task, "headwise fit task shots.jsonl -o capitals")
 _add(app, "predict", predict, "headwise predict topics new.jsonl -o predicted.jsonl")
 _add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
 _add(app, "generate", generate, "headwise generate capitals new.jsonl -o answered.jsonl")
+_add(app, "ccot", ccot, 'headwise ccot photo.jpg "What is left of the dog?" --show-graph')
 _add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
 
 

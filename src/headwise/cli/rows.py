@@ -226,8 +226,23 @@ def job_identity(
 
     document = json.dumps(record.to_json(), sort_keys=True).encode()
     tensors = save({name: tensor.contiguous() for name, tensor in record.tensors.items()})
+    artifact = {"artifact": hashlib.sha256(document + tensors).hexdigest()}
+    return {**artifact, **input_identity(lines, options)}
+
+
+def input_identity(
+    lines: Lines[ItemT], options: Mapping[str, str | bool | None]
+) -> Mapping[str, str]:
+    """What makes two jobs without an artifact the same: the input with its images, the options.
+
+    Args:
+        lines: The input.
+        options: Every option that can change a row.
+
+    Returns:
+        One text each, by name.
+    """
     identity = {
-        "artifact": hashlib.sha256(document + tensors).hexdigest(),
         "input": hashlib.sha256(encode_rows(line.values for line in lines.lines)).hexdigest(),
         "options": json.dumps(options, sort_keys=True),
     }
