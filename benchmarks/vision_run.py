@@ -1,0 +1,68 @@
+"""What all measurements on pictures share."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import headwise
+from benchmarks.easy_vqa import EasyVqa
+from benchmarks.task_results import Ledger, Measured
+from headwise.prompts.conversation import Conversation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisionRun:
+    """The model, the data and where measurements are written down.
+
+    Args:
+        engine: The model.
+        ledger: Where they are written down.
+        data: easy-VQA.
+        items: Test items of each measurement.
+    """
+
+    engine: headwise.TransformersEngine
+    ledger: Ledger
+    data: EasyVqa
+    items: int
+
+    def tokens(self, prompts: Sequence[Conversation]) -> float:
+        """Mean tokens of some prompts, pictures included."""
+        return float(np.mean(self.engine.count_tokens(prompts)))
+
+    def add(self, row: Measured) -> None:
+        """Writes a measurement down and shows it."""
+        self.ledger.add(row)
+        print(row, file=sys.stderr, flush=True)
+
+    def likeliest(self, prompts: Sequence[Conversation], candidates: Sequence[str]) -> list[str]:
+        """The likeliest of some answers to each prompt."""
+        found = self.engine.token_logprobs(prompts, candidates)
+        return [candidates[place] for place in found.argmax(dim=1).tolist()]
+
+
+def share_right(given: Sequence[str | None], wanted: Sequence[str | None]) -> float:
+    """Share of answers that are the wanted ones but for case and blanks."""
+    pairs = zip(given, wanted, strict=True)
+    right: NDArray[np.bool_] = np.array(
+        [(a or "").strip().rstrip(".").casefold() == (b or "").casefold() for a, b in pairs]
+    )
+    return float(right.mean())
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds so far."""
+        return time.perf_counter() - self._started
