@@ -20,8 +20,8 @@ _PAGE = """\
 
 The embedded multimodal model (`headwise.load("embedded-vision")`, see
 [its card](embedded_vision.md)), float32, two CPU cores. Each seed draws support and test items
-anew. Accuracy over all seeds' items, with its 95% confidence interval (Wilson) and the seeds'. Seconds are
-this machine's.
+anew. Accuracy is over all seeds' items, with its 95% confidence interval (Wilson), and each seed's
+beside it. Seconds are this machine's.
 
 ```
 pip install --no-deps easy-vqa
@@ -33,7 +33,8 @@ python -m benchmarks.vision_report results/vision.jsonl -o docs/vision.md
 _PARTS = {
     "classes": (
         "Sparse Attention Vectors on easy-VQA",
-        "20 examples a class, 20 heads. Zero-shot and 4-shot take the likeliest of the class names.",
+        "20 examples a class, 20 heads. Zero-shot and 4-shot take the likeliest of the class "
+        "names.",
     ),
     "vectors": (
         "A multimodal task vector on easy-VQA",
