@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from headwise.baselines import ChainOfThought, ZeroShot
+from headwise.baselines.chain_of_thought import ZeroShotChainOfThought
+from headwise.baselines.zero_shot import ZeroShot
 from headwise.methods.answers import Answers
 from headwise.methods.compositional import CompositionalChainOfThought
 
@@ -29,7 +30,7 @@ def chains(run: VisionRun, seed: int) -> None:
     """
     ways: dict[str, Callable[[list[Example]], Answers]] = {
         "direct": ZeroShot(run.engine).answer,
-        "zero-shot chain of thought": ChainOfThought(run.engine).answer,
+        "zero-shot chain of thought": ZeroShotChainOfThought(run.engine).answer,
         "compositional chain of thought": CompositionalChainOfThought(run.engine).answer,
     }
     asked = {kind: _asked(kind, run.items // len(KINDS), _FIRST_SEED + seed) for kind in KINDS}

@@ -177,19 +177,24 @@ def demonstrate_reward(engine: Engine, *, progress: bool = False) -> RewardDemo:
 
 
 def token_probability_accuracy(
-    engine: Engine, pairs: Sequence[Preference], *, progress: bool = False
+    engine: Engine,
+    pairs: Sequence[Preference],
+    *,
+    criterion: str = CRITERION,
+    progress: bool = False,
 ) -> float:
     """Share of pairs in which P(Yes) over P(No) is higher for the chosen response; a tie is half.
 
     Args:
         engine: The frozen model, with nothing steered.
         pairs: The pairs.
+        criterion: What a good response does.
         progress: Whether to show a progress bar.
 
     Returns:
         The share.
     """
-    prompt = RewardPrompt(CRITERION)
+    prompt = RewardPrompt(criterion)
     conversations = [
         prompt.scalar(pair.shown_prompt, response)
         for pair in pairs

@@ -309,6 +309,20 @@ class TransformersEngine:
         self._forget_if_trained()
         return stream_text(self._frozen, self._encoder, prompt, sampling, steering)
 
+    def count_tokens(self, conversations: Sequence[Conversation]) -> list[int]:
+        """How many tokens the model reads of each conversation, its images included.
+
+        Args:
+            conversations: `n` conversations.
+
+        Returns:
+            `n` numbers.
+
+        Raises:
+            InputError: An image cannot be read, or the model sees none.
+        """
+        return [len(self._encoder.encode(conversation)) for conversation in conversations]
+
     def truncate(self, text: str, max_tokens: int) -> TruncatedText:
         """Cuts a text to a token budget; see `Engine.truncate`."""
         return self._encoder.truncate(text, max_tokens)
