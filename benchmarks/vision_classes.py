@@ -55,22 +55,9 @@ def classes(run: VisionRun, seed: int) -> None:
             if run.ledger.has("classes", task, seed, way):
                 continue
             watch = Stopwatch()
-            given = run.likeliest(prompts, names)
-            cased = run.likeliest(prompts, [name.capitalize() for name in names])
-            # The model may answer with a capital or without; the better of the two counts.
-            right = max(share_right(given, wanted), share_right(cased, wanted))
-            run.add(
-                Measured(
-                    "classes",
-                    task,
-                    seed,
-                    way,
-                    right,
-                    len(test),
-                    run.tokens(prompts),
-                    watch.seconds / 2,
-                )
-            )
+            right = share_right(run.likeliest(prompts, names), wanted)
+            tokens = run.tokens(prompts)
+            run.add(Measured("classes", task, seed, way, right, len(test), tokens, watch.seconds))
 
 
 def _tasks(run: VisionRun, seed: int) -> Iterator[tuple[str, list[Example], list[Example]]]:
@@ -79,10 +66,10 @@ def _tasks(run: VisionRun, seed: int) -> Iterator[tuple[str, list[Example], list
         support = drawn(run.data.train, kind, PER_CLASS, random)
         answers = {one.answer for one in support}
         test = drawn(run.data.test, kind, run.items // len(answers), random)
-        yield kind, _examples(support), _examples(test)
         if kind in FIXED:
             text = FIXED[kind]
             yield f"{kind}, one wording", _examples(support, text), _examples(test, text)
+        yield kind, _examples(support), _examples(test)
 
 
 def _examples(asked: Sequence[Asked], text: str | None = None) -> list[Example]:

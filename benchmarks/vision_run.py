@@ -41,10 +41,11 @@ class VisionRun:
         self.ledger.add(row)
         print(row, file=sys.stderr, flush=True)
 
-    def likeliest(self, prompts: Sequence[Conversation], candidates: Sequence[str]) -> list[str]:
-        """The likeliest of some answers to each prompt."""
-        found = self.engine.token_logprobs(prompts, candidates)
-        return [candidates[place] for place in found.argmax(dim=1).tolist()]
+    def likeliest(self, prompts: Sequence[Conversation], names: Sequence[str]) -> list[str]:
+        """The likeliest of some answers to each prompt, written with a capital or without."""
+        found = self.engine.token_logprobs(prompts, [*names, *(n.capitalize() for n in names)])
+        best = found.view(len(prompts), 2, len(names)).logsumexp(dim=1)
+        return [names[place] for place in best.argmax(dim=1).tolist()]
 
 
 def share_right(given: Sequence[str | None], wanted: Sequence[str | None]) -> float:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from seeing_engine import COLORS, SEEING, SeeingEngine, colored, said
 
 from headwise.artifacts.card import render_card
 from headwise.artifacts.folder import read_folder
@@ -25,6 +24,7 @@ from headwise.methods.task_vectors import TaskVectors
 from headwise.methods.truncation import TextCutter, TruncationWarning
 from headwise.prompts.in_context import InContextPrompt
 from headwise.selection.reinforce import Reinforce
+from seeing_engine import COLORS, SEEING, SeeingEngine, colored, said
 
 QUICK = Reinforce(epochs=3, masks_per_epoch=4, final_masks=3)
 

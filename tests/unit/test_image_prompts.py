@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seeing_engine import colored
 from test_prompts import TEXTS, own_lines
 
 from headwise.content import Content, Image, as_content
@@ -18,6 +17,7 @@ from headwise.prompts.classification import ClassificationPrompt
 from headwise.prompts.conversation import Conversation, Message
 from headwise.prompts.in_context import InContextPrompt
 from headwise.prompts.reward import RewardPrompt, quoted_prompt
+from seeing_engine import colored
 
 RED, BLUE = colored("red"), colored("blue")
 CRITERION = "The answer is correct."
