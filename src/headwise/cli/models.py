@@ -44,8 +44,8 @@ class ModelChoice:
 
     @property
     def is_on_hub(self) -> bool:
-        """Whether the model comes from the Hub: it is neither a folder nor the embedded one."""
-        return self.model not in (None, "embedded") and self._folder is None
+        """Whether the model comes from the Hub: it is neither a folder nor one that ships."""
+        return self.model not in (None, "embedded", "embedded-vision") and self._folder is None
 
     @property
     def _folder(self) -> Path | None:

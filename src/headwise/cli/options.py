@@ -24,7 +24,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="ID",
-        help="Hub id or folder of the language model; the embedded SmolLM2-135M where left out.",
+        help="Hub id or folder of the model; the embedded SmolLM2-135M where left out, and with "
+        "embedded-vision a small one that sees drawn scenes.",
         rich_help_panel=_MODEL,
     ),
 ]

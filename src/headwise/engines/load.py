@@ -18,13 +18,17 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from headwise.engines.embedded import EMBEDDED_MODEL_ID, embedded_model_path
+from headwise.engines.embedded_vision import EMBEDDED_VISION_ID, embedded_vision_path
 from headwise.engines.processors import Reading, load_reading
 from headwise.engines.transformers import TransformersEngine
 from headwise.engines.transformers.sight import KNOWN_MODELS
 from headwise.errors import EngineError, InputError
 
 # The models that ship, by the names that stand for them.
-SHIPPED: dict[str, Callable[[], Path]] = {EMBEDDED_MODEL_ID: embedded_model_path}
+SHIPPED: dict[str, Callable[[], Path]] = {
+    EMBEDDED_MODEL_ID: embedded_model_path,
+    EMBEDDED_VISION_ID: embedded_vision_path,
+}
 
 
 def load(
@@ -43,7 +47,8 @@ def load(
     """Loads a language model, or one that takes images beside text, into an engine.
 
     Args:
-        model: A Hub id, a local folder, or None (or `"embedded"`) for SmolLM2-135M-Instruct.
+        model: A Hub id, a local folder, None (or `"embedded"`) for SmolLM2-135M-Instruct, or
+            `"embedded-vision"` for that model with eyes for simple drawn scenes.
         dtype: `"float32"`, `"bfloat16"`, `"float16"`, `"auto"` or a torch dtype. None is float32 on
             the CPU and the checkpoint's own on a GPU.
         device: `"cpu"`, `"cuda"`, `"cuda:1"`, or `"auto"` to spread over all GPUs. None is a GPU

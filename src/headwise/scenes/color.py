@@ -8,7 +8,7 @@ from math import dist
 import numpy as np
 
 from headwise.errors import InputError
-from headwise.scenes.vocabulary import PROTOTYPES, RGB, Color
+from headwise.scenes.vocabulary import PROTOTYPES, RGB, VIVID, Color
 
 Lab = tuple[float, float, float]
 """CIELAB lightness (0 to 100), green to red, blue to yellow, under illuminant D65."""
@@ -40,24 +40,28 @@ def name_of(rgb: RGB) -> Color | None:
         rgb: The colour.
 
     Returns:
-        The name whose prototype is at most half as far as that of any other; None if there is none.
+        The name whose nearer shade (of `PROTOTYPES` and `VIVID`) is at most half as far as that of
+        any other name; None if there is none.
     """
     lab = to_lab(rgb)
-    (nearest, name), (second, _) = sorted((dist(lab, own), name) for name, own in _LABS.items())[:2]
+    (nearest, name), (second, _) = sorted(
+        (min(dist(lab, shade) for shade in shades), name) for name, shades in _LABS.items()
+    )[:2]
     return name if nearest <= _CLEARLY * second else None
 
 
-def draw_color(color: Color, rng: np.random.Generator) -> RGB:
+def draw_color(color: Color, rng: np.random.Generator, *, vivid: bool = False) -> RGB:
     """A shade of a named colour that still has this name beyond doubt.
 
     Args:
         color: The name.
         rng: Where chance comes from.
+        vivid: Whether it is near to the colour of `VIVID`, and not of `PROTOTYPES`.
 
     Returns:
         The shade.
     """
-    prototype = PROTOTYPES[color]
+    prototype = (VIVID if vivid else PROTOTYPES)[color]
     while True:
         # One draw for all channels moves the lightness, one for each moves the hue a little.
         common, *own = (float(value) * 2 - 1 for value in rng.random(4))
@@ -123,4 +127,4 @@ def _linear(channel: int) -> float:
 
 
 _LINEAR = tuple(_linear(channel) for channel in range(256))
-_LABS = {name: to_lab(rgb) for name, rgb in PROTOTYPES.items()}
+_LABS = {name: (to_lab(rgb), to_lab(VIVID[name])) for name, rgb in PROTOTYPES.items()}

@@ -67,6 +67,7 @@ class SceneSampler:
             object does not have; the others say nothing about it.
         duplicate_probability: The probability that two objects have the same shape and colour;
             otherwise no two have.
+        vivid_probability: The probability that an object has a vivid shade of its colour.
 
     Raises:
         InputError: A setting is out of range, or a shape cannot have any of the textures.
@@ -83,6 +84,7 @@ class SceneSampler:
     label_probability: float = 0.15
     conflict_probability: float = 0.5
     duplicate_probability: float = 0.1
+    vivid_probability: float = 0.0
 
     def __post_init__(self) -> None:
         check_image_size(self.size)
@@ -105,8 +107,9 @@ class SceneSampler:
                     f"A {shape} can have none of the textures {self.textures}; allow 'solid', or "
                     f"leave the {shape} out."
                 )
-        for name in ("label_probability", "conflict_probability", "duplicate_probability"):
-            _require_share(name, getattr(self, name))
+        for name in ("label", "conflict", "duplicate", "vivid"):
+            share = f"{name}_probability"
+            _require_share(share, getattr(self, share))
         _require_share("clutter", self.clutter)
 
     def draw(self, rng: np.random.Generator) -> Scene:
@@ -134,11 +137,16 @@ class SceneSampler:
                 shape,
                 color,
                 pick(rng, self._textures_of(shape)),
-                draw_color(color, rng),
+                self._shade(color, rng),
                 self._label(shape, color, rng),
             )
             for shape, color in drawn
         ]
+
+    def _shade(self, color: Color, rng: np.random.Generator) -> RGB:
+        # No coin where there is nothing to decide: what a seed draws stays what it was.
+        vivid = self.vivid_probability > 0 and coin(rng, self.vivid_probability)
+        return draw_color(color, rng, vivid=vivid)
 
     def _label(self, shape: Shape, color: Color, rng: np.random.Generator) -> str | None:
         if not coin(rng, self.label_probability):

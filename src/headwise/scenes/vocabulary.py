@@ -70,6 +70,21 @@ PROTOTYPES: Mapping[Color, RGB] = {
 }
 """The colour that each name stands for."""
 
+VIVID: Mapping[Color, RGB] = {
+    **PROTOTYPES,
+    "red": (250, 6, 6),
+    "green": (8, 240, 12),
+    "blue": (8, 8, 246),
+    "yellow": (252, 244, 6),
+    "orange": (254, 150, 4),
+    "purple": (126, 6, 130),
+    "brown": (160, 46, 40),
+    "black": (6, 6, 6),
+    "pink": (250, 108, 180),
+    "teal": (6, 126, 126),
+}
+"""Another shade of each name: what drawing programs put under it, mostly pure primary colours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

