@@ -7,7 +7,6 @@ was asked before, so a result does not depend on what is kept.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from headwise.engines.transformers.batching import (
@@ -18,6 +17,7 @@ from headwise.engines.transformers.batching import (
 )
 from headwise.engines.transformers.pictures import before_cut_picture
 from headwise.engines.transformers.prefixes import PrefixStates
+from headwise.engines.transformers.shelf import Shelf
 
 # Below this a pass of its own for the beginning costs more than the next requests save.
 _FEWEST_TOKENS = 16
@@ -33,8 +33,7 @@ class KeptBeginnings:
 
     def __init__(self, run: Callable[[TokenIds], PrefixStates], byte_budget: int) -> None:
         self._run = run
-        self._byte_budget = byte_budget
-        self._kept: OrderedDict[TokenIds, PrefixStates] = OrderedDict()
+        self._kept: Shelf[TokenIds, PrefixStates] = Shelf(byte_budget, lambda one: one.n_bytes)
 
     def clear(self) -> None:
         """Forgets every beginning."""
@@ -46,10 +45,11 @@ class KeptBeginnings:
         Args:
             prefix: Token ids, one at least.
         """
-        states = self._kept.pop(prefix, None) or self._run(prefix)
-        self._kept[prefix] = states
-        while self._kept and sum(one.n_bytes for one in self._kept.values()) > self._byte_budget:
-            self._kept.popitem(last=False)
+        states = self._kept.get(prefix)
+        if states is None:
+            states = self._run(prefix)
+            self._kept.put(prefix, states)
+            self._kept.trim(least=0)
         return states
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 from headwise.content import Image
 from headwise.engines.transformers.pictures import Picture
+from headwise.engines.transformers.shelf import Shelf
 from headwise.errors import EngineError, InputError
 
 # What a processor returns about the text; everything else is about the picture.
@@ -48,9 +48,10 @@ class PictureReader:
         image_processor = processor.image_processor
         # LLaVA-OneVision cuts a picture into tiles only where it is the only one of its prompt.
         self._minds_company = "batch_num_images" in image_processor.model_input_names
-        self._pictures: OrderedDict[tuple[str, bool], Picture] = OrderedDict()
-        self._pixels: OrderedDict[tuple[str, bool], dict[str, Tensor]] = OrderedDict()
-        self._pixel_bytes = pixel_bytes
+        self._pictures: Shelf[tuple[str, bool], Picture] = Shelf(
+            _MOST_TOKENS, lambda one: len(one.block)
+        )
+        self._pixels: Shelf[tuple[str, bool], dict[str, Tensor]] = Shelf(pixel_bytes, _n_bytes)
 
     def pictures(self, images: Sequence[Image]) -> list[Picture]:
         """The pictures of one prompt.
@@ -113,30 +114,26 @@ class PictureReader:
 
     def _picture(self, image: Image, crowded: bool) -> Picture:
         picture = Picture(image, crowded)
-        known = self._pictures.pop(picture.key, None)
-        if known is None:
-            known = picture
-            picture.text, inputs = self._processed(picture)
-            picture.facts = {
-                name: value
-                for name, value in inputs.items()
-                if not value.is_floating_point() and value.numel() <= _MOST_FACTS
-            }
-            ids = list(self.tokenizer(picture.text, add_special_tokens=False)["input_ids"])
-            places = [place for place, token in enumerate(ids) if token == self.image_token_id]
-            if not places:
-                raise EngineError(
-                    f"The processor {type(self.processor).__name__} made no token of an image."
-                )
-            block = ids[places[0] : places[-1] + 1]
-            picture.block = tuple(picture.token(n, token) for n, token in enumerate(block))
-        self._pictures[known.key] = known
-        while len(self._pictures) > 1 and self._n_tokens() > _MOST_TOKENS:
-            self._pictures.popitem(last=False)
-        return known
-
-    def _n_tokens(self) -> int:
-        return sum(len(one.block) for one in self._pictures.values())
+        known = self._pictures.get(picture.key)
+        if known is not None:
+            return known
+        picture.text, inputs = self._processed(picture)
+        picture.facts = {
+            name: value
+            for name, value in inputs.items()
+            if not value.is_floating_point() and value.numel() <= _MOST_FACTS
+        }
+        ids = list(self.tokenizer(picture.text, add_special_tokens=False)["input_ids"])
+        places = [place for place, token in enumerate(ids) if token == self.image_token_id]
+        if not places:
+            raise EngineError(
+                f"The processor {type(self.processor).__name__} made no token of an image."
+            )
+        block = ids[places[0] : places[-1] + 1]
+        picture.block = tuple(picture.token(n, token) for n, token in enumerate(block))
+        self._pictures.put(picture.key, picture)
+        self._pictures.trim(least=1)
+        return picture
 
     def _processed(self, picture: Picture) -> tuple[str, dict[str, Tensor]]:
         """What stands for a picture in the text, and what the model sees it by."""
@@ -165,13 +162,9 @@ class PictureReader:
             for name, value in output.items()
             if name not in _OF_THE_TEXT
         }
-        self._keep_pixels(picture, inputs)
+        self._pixels.put(picture.key, inputs)
+        self._pixels.trim(least=1)
         return text, inputs
-
-    def _keep_pixels(self, picture: Picture, inputs: dict[str, Tensor]) -> None:
-        self._pixels[picture.key] = inputs
-        while len(self._pixels) > 1 and _n_bytes(self._pixels) > self._pixel_bytes:
-            self._pixels.popitem(last=False)
 
     def _as_the_processor_has_it(self, text: str) -> str:
         """A text with placeholders and what else a family's processor writes into every prompt."""
@@ -220,5 +213,5 @@ def _lost(picture: Picture) -> EngineError:
     )
 
 
-def _n_bytes(kept: OrderedDict[tuple[str, bool], dict[str, Tensor]]) -> int:
-    return sum(t.numel() * t.element_size() for one in kept.values() for t in one.values())
+def _n_bytes(inputs: dict[str, Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in inputs.values())

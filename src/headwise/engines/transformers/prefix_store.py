@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -10,6 +9,7 @@ import torch
 
 from headwise.engines.transformers.batching import TokenIds
 from headwise.engines.transformers.prefixes import PrefixStates
+from headwise.engines.transformers.shelf import Shelf
 
 RunPrefix: TypeAlias = Callable[[TokenIds], PrefixStates]
 
@@ -28,8 +28,8 @@ class PrefixStore:
 
     def __init__(self, run: RunPrefix, byte_budget: int, spill_budget: int = 0) -> None:
         self._run = run
-        self._kept = _Shelf(byte_budget)
-        self._spilled = _Shelf(spill_budget)
+        self._kept = _shelf(byte_budget)
+        self._spilled = _shelf(spill_budget)
         self._devices: tuple[torch.device, ...] = ()
 
     def get(self, prefixes: Sequence[TokenIds], room: int) -> list[PrefixStates]:
@@ -64,43 +64,11 @@ class PrefixStore:
     def _make_space(self) -> None:
         while self._kept.is_over and len(self._kept) > 1:
             ids, states = self._kept.drop_oldest()
-            if states.n_bytes <= self._spilled.byte_budget:
+            if states.n_bytes <= self._spilled.budget:
                 self._devices = states.devices
                 self._spilled.put(ids, states.on([torch.device("cpu")] * len(states.devices)))
-        while self._spilled.is_over:
-            self._spilled.drop_oldest()
+        self._spilled.trim(least=0)
 
 
-class _Shelf:
-    """Prefixes in one memory, the least recently put first."""
-
-    def __init__(self, byte_budget: int) -> None:
-        self.byte_budget = byte_budget
-        self._states: OrderedDict[TokenIds, PrefixStates] = OrderedDict()
-        self._n_bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-    @property
-    def is_over(self) -> bool:
-        return self._n_bytes > self.byte_budget
-
-    def take(self, ids: TokenIds) -> PrefixStates | None:
-        states = self._states.pop(ids, None)
-        if states is not None:
-            self._n_bytes -= states.n_bytes
-        return states
-
-    def put(self, ids: TokenIds, states: PrefixStates) -> None:
-        self._states[ids] = states
-        self._n_bytes += states.n_bytes
-
-    def drop_oldest(self) -> tuple[TokenIds, PrefixStates]:
-        ids, states = self._states.popitem(last=False)
-        self._n_bytes -= states.n_bytes
-        return ids, states
-
-    def clear(self) -> None:
-        self._states.clear()
-        self._n_bytes = 0
+def _shelf(byte_budget: int) -> Shelf[TokenIds, PrefixStates]:
+    return Shelf(byte_budget, lambda states: states.n_bytes)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from headwise.engines.transformers.pictures import (
     pictures_of,
     true_ids,
 )
+from headwise.engines.transformers.shelf import Shelf
 from headwise.errors import EngineError, InputError
 
 Attention: TypeAlias = Literal["causal", "picture", "prompt", "cross"]
@@ -94,8 +94,9 @@ class Sight:
         self.core = multimodal_core(model)
         self.counts_in_three = hasattr(self.core, "get_rope_index")
         self._model = model
-        self._feature_bytes = feature_bytes
-        self._features: OrderedDict[tuple[str, bool], _Features] = OrderedDict()
+        self._features: Shelf[tuple[str, bool], _Features] = Shelf(
+            feature_bytes, lambda one: one.n_bytes
+        )
 
     def clear(self) -> None:
         """Forgets every picture's features."""
@@ -241,14 +242,12 @@ class Sight:
         )
 
     def _features_of(self, picture: Picture) -> _Features:
-        found = self._features.pop(picture.key, None) or self._look(picture)
-        self._features[picture.key] = found
-        while len(self._features) > 1 and self._n_bytes() > self._feature_bytes:
-            self._features.popitem(last=False)
+        found = self._features.get(picture.key)
+        if found is None:
+            found = self._look(picture)
+            self._features.put(picture.key, found)
+            self._features.trim(least=1)
         return found
-
-    def _n_bytes(self) -> int:
-        return sum(one.n_bytes for one in self._features.values())
 
     @torch.no_grad()
     def _look(self, picture: Picture) -> _Features:
