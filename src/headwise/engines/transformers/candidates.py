@@ -42,7 +42,7 @@ def plan_candidates(
         The plan.
     """
     ids = tuple(encoder.encode(conversation))
-    tokens = [encoder.encode_target(conversation, candidate) for candidate in candidates]
+    tokens = encoder.encode_targets(conversation, candidates)
     short = tuple(t[0] for t in tokens if len(t) == 1)
     requests: list[Request] = []
     wanted: list[list[tuple[int, ...]]] = []
@@ -80,7 +80,7 @@ def competing_tokens(
     Raises:
         InputError: All continuations begin with the same token, so that nothing competes.
     """
-    firsts = tuple(dict.fromkeys(encoder.encode_target(conversation, a)[0] for a in among))
+    firsts = tuple(dict.fromkeys(ids[0] for ids in encoder.encode_targets(conversation, among)))
     if len(firsts) < 2:
         shown = ", ".join(repr(text) for text in list(among)[:5])
         raise InputError(

@@ -169,24 +169,20 @@ class Sight:
         inputs: dict[str, Tensor] = {}
         pictures = [picture for row in rows for picture in pictures_of(row)]
         width = max(len(row) for row in rows)
-        marked = torch.zeros(len(rows), width, dtype=torch.long)
-        for number, row in enumerate(rows):
-            start = width - len(row) if on_left else 0
-            marked[number, start : start + len(row)] = self._marks(row)
         if pictures and self.attention == "cross":
             inputs.update(self._beside_the_sequence(rows))
         elif pictures:
             # The features are at hand: see `shown`.
             inputs["pixel_values"] = torch.zeros(1, dtype=self._model.dtype)
         if self.attention == "prompt":
-            inputs["token_type_ids"] = torch.ones_like(marked)
+            inputs["token_type_ids"] = torch.ones(len(rows), width, dtype=torch.long)
             for number, n_prompt in enumerate(prompts):
                 start = width - len(rows[number]) if on_left else 0
                 inputs["token_type_ids"][number, start : start + n_prompt] = 0
         elif self.attention == "picture" and pictures:
-            inputs["token_type_ids"] = marked
+            inputs["token_type_ids"] = self._padded_marks(rows, width, on_left=on_left)
         if self.counts_in_three and on_left and pictures:
-            inputs["mm_token_type_ids"] = marked
+            inputs["mm_token_type_ids"] = self._padded_marks(rows, width, on_left=on_left)
             inputs["image_grid_thw"] = _grids(pictures)
         elif self.counts_in_three and not on_left:
             inputs["position_ids"] = self._padded_positions(rows, before, width)
@@ -234,6 +230,14 @@ class Sight:
         for number, (ids, row) in enumerate(zip(whole, rows, strict=True)):
             padded[:, number, : len(row)] = known[ids][:, len(ids) - len(row) :]
         return padded
+
+    def _padded_marks(self, rows: Sequence[Sequence[int]], width: int, *, on_left: bool) -> Tensor:
+        """Which tokens are a picture's, `(rows, width)`."""
+        marked = torch.zeros(len(rows), width, dtype=torch.long)
+        for number, row in enumerate(rows):
+            start = width - len(row) if on_left else 0
+            marked[number, start : start + len(row)] = self._marks(row)
+        return marked
 
     def _marks(self, row: Sequence[int]) -> Tensor:
         token = int(self._model.config.image_token_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -124,13 +125,19 @@ class PromptEncoder:
         return self._reader is not None and not (start and text.startswith(str(start)))
 
     def encode_target(self, conversation: Conversation, target: str) -> tuple[int, ...]:
-        """Token ids of a continuation as they follow this conversation.
+        """Token ids of a continuation as they follow this conversation; see `encode_targets`."""
+        return self.encode_targets(conversation, [target])[0]
+
+    def encode_targets(
+        self, conversation: Conversation, targets: Iterable[str]
+    ) -> list[tuple[int, ...]]:
+        """Token ids of continuations as they follow one conversation, which is rendered once.
 
         Raises:
-            InputError: The continuation is empty.
+            InputError: A continuation is empty, or spells the token that stands for images.
         """
         tail = self.render(conversation)[-_BOUNDARY_CHARACTERS:]
-        return self.continuation(tail, target)
+        return [self.continuation(tail, target) for target in targets]
 
     def _continuation(self, tail: str, target: str) -> tuple[int, ...]:
         if not target:
