@@ -13,15 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from headwise.engines.embedded_vision import NEW_TOKENS
 from training.embedded_vision.dialogues import Exchange
 from training.embedded_vision.geometry import CELLS
 
-IMAGE_TOKENS: tuple[str, ...] = (
-    "<fake_token_around_image>",
-    "<image>",
-    "<end_of_utterance>",
-    "<global-img>",
-)
+IMAGE_TOKENS = NEW_TOKENS
 """The tokens that are added to the language model's, as `Idefics3Processor` names them."""
 _SYSTEM = (
     "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headwise.engines.base import Engine
-from headwise.engines.usage import usage_of
+from headwise.engines.usage import usage_of, usage_since
 from headwise.examples import Example
 from headwise.methods.answers import Answered, Answers
 from headwise.methods.asking import AnswerSettings, FirstCalls
@@ -67,6 +67,4 @@ class ZeroShotChainOfThought:
             for (text, answer), thought in zip(found, thoughts, strict=True)
         )
         n_first = sum(not thought.from_cache for thought in thoughts)
-        after = usage_of(self.engine)
-        usage = after - before if after is not None and before is not None else None
-        return Answers(items, n_first + len(items), usage)
+        return Answers(items, n_first + len(items), usage_since(self.engine, before))

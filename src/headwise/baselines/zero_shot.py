@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headwise.engines.base import Engine
-from headwise.engines.usage import usage_of
+from headwise.engines.usage import usage_of, usage_since
 from headwise.examples import Example
 from headwise.methods.answers import Answered, Answers
 from headwise.methods.asking import AnswerSettings
@@ -43,6 +43,4 @@ class ZeroShot:
         conversations = [direct(e, q) for e, q in zip(examples, questions, strict=True)]
         found = self.settings.answers(self.engine, conversations, questions, progress=progress)
         items = tuple(Answered(answer, text) for text, answer in found)
-        after = usage_of(self.engine)
-        usage = after - before if after is not None and before is not None else None
-        return Answers(items, len(items), usage)
+        return Answers(items, len(items), usage_since(self.engine, before))

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from headwise.errors import EngineError
@@ -61,26 +62,40 @@ def embedded_model_path() -> Path:
     if target.is_dir():
         return target
     source = gguf_path()
+    make_once(target, lambda folder: _write_converted(source, folder), "the embedded model")
+    return target
+
+
+def make_once(target: Path, write: Callable[[Path], None], name: str) -> None:
+    """Makes a folder of the cache; another process that asks meanwhile waits.
+
+    Args:
+        target: The folder.
+        write: Writes what belongs into it, into a folder that is there.
+        name: What errors call it.
+
+    Raises:
+        EngineError: The cache cannot be written.
+    """
     from filelock import FileLock
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(str(target) + ".lock"):
             if not target.is_dir():
-                _convert(source, target)
+                _make_whole(target, write)
     except OSError as error:
         raise EngineError(
-            f"Could not write the embedded model into {target.parent} ({error}). Free about 600 MB "
+            f"Could not write {name} into {target.parent} ({error}). Free about 600 MB "
             "there, or choose another folder with the environment variable HEADWISE_CACHE."
         ) from error
-    return target
 
 
-def _convert(source: Path, target: Path) -> None:
-    """Converts into a sibling folder and renames it: a folder of that name is always whole."""
+def _make_whole(target: Path, write: Callable[[Path], None]) -> None:
+    """Writes into a sibling folder and renames it: a folder of that name is always whole."""
     work = Path(tempfile.mkdtemp(dir=target.parent, prefix=target.name + "."))
     try:
-        _write_converted(source, work)
+        write(work)
         work.chmod(0o755)
         work.rename(target)
     except BaseException:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from headwise.engines.embedded import cache_directory, embedded_model_path
-from headwise.errors import EngineError, MissingExtraError
+from headwise.engines.embedded import cache_directory, embedded_model_path, make_once
+from headwise.errors import MissingExtraError
 
 EMBEDDED_VISION_ID = "embedded-vision"
 _DATA = Path(__file__).parent.parent / "data" / "embedded_vision"
@@ -68,18 +66,11 @@ def embedded_vision_path() -> Path:
     if importlib.util.find_spec("PIL") is None:
         raise MissingExtraError("pillow", "vision", "The embedded vision model")
     language = embedded_model_path()
-    from filelock import FileLock
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(str(target) + ".lock"):
-            if not target.is_dir():
-                _compose(language, settings, target)
-    except OSError as error:
-        raise EngineError(
-            f"Could not write the embedded vision model into {target.parent} ({error}). Free about "
-            "600 MB there, or choose another folder with the environment variable HEADWISE_CACHE."
-        ) from error
+    make_once(
+        target,
+        lambda folder: write_composed(language, WEIGHTS, settings, folder),
+        "the embedded vision model",
+    )
     return target
 
 
@@ -87,18 +78,6 @@ def read_settings() -> dict[str, Any]:
     """The sizes that the weights are of, and the folder of the cache."""
     settings: dict[str, Any] = json.loads(SETTINGS.read_text(encoding="utf-8"))
     return settings
-
-
-def _compose(language: Path, settings: dict[str, Any], target: Path) -> None:
-    """Writes into a sibling folder and renames it: a folder of that name is always whole."""
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=target.name + "."))
-    try:
-        write_composed(language, WEIGHTS, settings, work)
-        work.chmod(0o755)
-        work.rename(target)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
 
 
 def write_composed(language: Path, weights: Path, settings: dict[str, Any], folder: Path) -> None:

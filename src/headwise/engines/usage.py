@@ -44,3 +44,9 @@ class Metered(Protocol):
 def usage_of(engine: object) -> Usage | None:
     """What an engine has used so far; None where it does not count."""
     return engine.usage if isinstance(engine, Metered) else None
+
+
+def usage_since(engine: object, before: Usage | None) -> Usage | None:
+    """What an engine has used since an earlier `usage_of`; None where it does not count."""
+    now = usage_of(engine)
+    return None if now is None or before is None else now - before

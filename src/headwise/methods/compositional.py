@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from headwise.engines.base import Engine
-from headwise.engines.usage import usage_of
+from headwise.engines.usage import usage_of, usage_since
 from headwise.examples import Example
 from headwise.graphs import read_scene_graph
 from headwise.methods.answers import Answered, Answers
@@ -88,9 +88,7 @@ class CompositionalChainOfThought:
             for (text, answer), writing, graph in zip(found, writings, graphs, strict=True)
         )
         n_first = sum(not writing.from_cache for writing in writings)
-        after = usage_of(self.engine)
-        usage = after - before if after is not None and before is not None else None
-        return Answers(items, n_first + len(items), usage)
+        return Answers(items, n_first + len(items), usage_since(self.engine, before))
 
     def generate(self, examples: Sequence[Example], *, progress: bool = False) -> list[str]:
         """What the model writes as answers, unread; see `answer`.

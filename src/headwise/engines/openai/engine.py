@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
@@ -19,7 +18,8 @@ from headwise.engines.openai.logprobs import (
     first_token_logprobs,
 )
 from headwise.engines.openai.pool import run_all
-from headwise.engines.openai.wire import MOST_STOPS, cut_at_stops, plain_prompt, wire_messages
+from headwise.engines.openai.wire import MOST_STOPS, plain_prompt, wire_messages
+from headwise.engines.sampling import check_sampling, cut_at_stop
 from headwise.engines.usage import Usage
 from headwise.errors import EngineError, InputError
 from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
@@ -139,7 +139,8 @@ class OpenAIEngine:
             EngineError: There is a steering, or the server cannot be reached, refuses or fails.
         """
         self._refuse_steering(steering)
-        chosen = _checked(sampling or Sampling())
+        chosen = sampling or Sampling()
+        check_sampling(chosen)
         before: Counter[Conversation] = Counter()
         requests = []
         for conversation in conversations:
@@ -261,7 +262,7 @@ class OpenAIEngine:
             )
         choice = self._choice_of(response)
         text = choice.message.content if conversation.messages else choice.text
-        return cut_at_stops(text or "", sampling)
+        return cut_at_stop(text or "", sampling)
 
     def _logprobs(self, conversation: Conversation, candidates: Sequence[str]) -> list[float]:
         # At temperature 1 the distribution is the model's own, whether or not a server rescales.
@@ -315,16 +316,3 @@ class OpenAIEngine:
             f"A server shows and steers no attention heads, so {verb} cannot be had of "
             f"{self._model!r}. Load the model itself: the transformers engine (headwise.load) can."
         )
-
-
-def _checked(sampling: Sampling) -> Sampling:
-    if sampling.max_new_tokens < 1:
-        raise InputError(f"max_new_tokens is 1 at least; got {sampling.max_new_tokens}.")
-    if not 0 <= sampling.temperature < math.inf or not 0 < sampling.top_p <= 1:
-        raise InputError(
-            "temperature is 0 or more and top_p above 0 and up to 1; got "
-            f"{sampling.temperature} and {sampling.top_p}."
-        )
-    if "" in sampling.stop:
-        raise InputError("A stop string is empty; give one character at least.")
-    return sampling

@@ -7,9 +7,8 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
-from headwise.content import Content, Image, images_in
+from headwise.content import Content, Image
 from headwise.content.decoding import require_pillow
-from headwise.engines.base import Sampling
 from headwise.errors import EngineError
 from headwise.prompts.conversation import Conversation
 
@@ -63,12 +62,6 @@ def plain_prompt(conversation: Conversation) -> str:
     return conversation.text + conversation.prefill
 
 
-def cut_at_stops(text: str, sampling: Sampling) -> str:
-    """A text up to the first of the stop strings, whatever the server made of them."""
-    ends = [at for stop in sampling.stop if (at := text.find(stop)) >= 0]
-    return text[: min(ends)] if ends else text
-
-
 @lru_cache(maxsize=16)
 def data_url(image: Image) -> str:
     """An image as a data URL.
@@ -97,8 +90,8 @@ def data_url(image: Image) -> str:
 
 
 def _wire_content(content: Content) -> str | list[dict[str, Any]]:
-    if isinstance(content, str) or not images_in(content):
-        return content if isinstance(content, str) else "".join(map(str, content))
+    if isinstance(content, str):
+        return content
     return [
         {"type": "image_url", "image_url": {"url": data_url(part)}}
         if isinstance(part, Image)

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
 from headwise.engines.base import HeadEffects, ModelFingerprint, Sampling, TruncatedText
+from headwise.engines.sampling import check_sampling
 from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.candidates import competing_tokens, plan_candidates
 from headwise.engines.transformers.checks import (
@@ -30,7 +31,6 @@ from headwise.engines.transformers.masks import Strategy, Variants, variant_loss
 from headwise.engines.transformers.modes import evaluation_mode
 from headwise.engines.transformers.prefix_store import PrefixStore
 from headwise.engines.transformers.prefixes import run_prefix, supports_prefixes
-from headwise.engines.transformers.sampling import check_sampling
 from headwise.engines.transformers.sight import sight_of, why_blind
 from headwise.engines.transformers.strategy import StrategyChooser
 from headwise.engines.transformers.streaming import stream_text

@@ -19,6 +19,7 @@ from transformers import (
 from transformers.generation.streamers import BaseStreamer
 
 from headwise.engines.base import Sampling
+from headwise.engines.sampling import cut_at_stop
 from headwise.engines.transformers.forward import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
@@ -179,7 +180,7 @@ def generate_ids(
 
 def text_of(frozen: FrozenModel, encoder: PromptEncoder, ids: list[int], sampling: Sampling) -> str:
     """The text of generated tokens, up to the model's end or a stop string."""
-    return _cut_at_stop(encoder.decode(_up_to_the_end(ids, _end_ids(frozen.model))), sampling.stop)
+    return cut_at_stop(encoder.decode(_up_to_the_end(ids, _end_ids(frozen.model))), sampling)
 
 
 class _StopStrings(StopStringCriteria):
@@ -204,11 +205,6 @@ def _up_to_the_end(ids: list[int], ends: frozenset[int]) -> list[int]:
     # What follows is padding, which need not be a special token.
     end = next((place for place, token in enumerate(ids) if token in ends), len(ids))
     return ids[: end + 1]
-
-
-def _cut_at_stop(text: str, stop: tuple[str, ...]) -> str:
-    ends = [position for position in (text.find(s) for s in stop) if position >= 0]
-    return text[: min(ends)] if ends else text
 
 
 def generation_hooks(

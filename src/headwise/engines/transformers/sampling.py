@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -24,7 +23,6 @@ from transformers import (
 
 from headwise.engines.base import Sampling
 from headwise.engines.transformers.batching import TokenIds
-from headwise.errors import InputError
 
 # Below it, logits divided by it may overflow; it is as greedy as can be.
 _LOWEST_TEMPERATURE = 1e-6
@@ -94,22 +92,3 @@ def row_seeds(seed: int, prompts: Sequence[Sequence[int]]) -> list[int]:
         seeds.append(int.from_bytes(digest[:8], "big") >> 1)
         seen[ids] += 1
     return seeds
-
-
-def check_sampling(sampling: Sampling) -> None:
-    """Checks that a sampling has a meaning.
-
-    Args:
-        sampling: How tokens are to be picked.
-
-    Raises:
-        InputError: A value is out of range; says which.
-    """
-    if sampling.max_new_tokens < 1:
-        raise InputError(f"max_new_tokens is 1 at least; got {sampling.max_new_tokens}.")
-    if not 0 <= sampling.temperature < math.inf:
-        raise InputError(f"temperature is 0 (greedy) or more; got {sampling.temperature}.")
-    if not 0 < sampling.top_p <= 1:
-        raise InputError(f"top_p is above 0 and 1 at most; got {sampling.top_p}.")
-    if "" in sampling.stop:
-        raise InputError("A stop string is empty; it needs one character at least.")
