@@ -19,7 +19,6 @@ from headwise.heads import HeadActivations
 from headwise.methods.sparse_attention_classifier import prepare
 from headwise.methods.truncation import TextCutter
 from headwise.prompts.classification import ClassificationPrompt
-from headwise.prompts.conversation import Conversation
 from headwise.prompts.in_context import InContextPrompt
 
 PER_CLASS = 20
@@ -45,11 +44,10 @@ def classes(run: VisionRun, seed: int) -> None:
         heads = (*SETTINGS, "probe on all heads")
         if not all(run.ledger.has("classes", task, seed, way) for way in heads):
             _by_heads(run, task, seed, support, test)
-        queries = [Conversation.user((*one.images, one.text)) for one in test]
         shown = InContextPrompt(style="chat")
         shots = support[:SHOTS]
         for way, prompts in (
-            ("zero-shot", queries),
+            ("zero-shot", [shown.query(one) for one in test]),
             (f"{SHOTS}-shot", [shown.with_shots(shots, one) for one in test]),
         ):
             if run.ledger.has("classes", task, seed, way):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_SHOWN_CHARACTERS = 80
+
 
 class HeadwiseError(Exception):
     """Base of every error headwise raises on purpose; the command line prints it and exits 1."""
@@ -45,3 +47,9 @@ class MissingExtraError(HeadwiseError, ImportError):
             f"{purpose} needs the package '{package}', which is not installed. "
             f"Install it with: pip install 'headwise[{extra}]'"
         )
+
+
+def shortened(value: object) -> str:
+    """A value as errors show it: its literal, cut where it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN_CHARACTERS else shown[: _SHOWN_CHARACTERS - 3] + "..."

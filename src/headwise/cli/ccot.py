@@ -216,7 +216,7 @@ def _one(
         return
     if show_graph and answered.written is not None:
         status = "" if reading is None else f" ({reading.status.value})"
-        show(f"{answered.written if graph is None else graph.described()}", "")
+        show(answered.written if graph is None else graph.described(), "")
         if not later.quiet and status:
             tell(f"Scene graph{status}")
     if answered.answer is None:

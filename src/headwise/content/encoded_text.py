@@ -6,12 +6,11 @@ import base64
 import binascii
 import re
 
-from headwise.errors import InputError
+from headwise.errors import InputError, shortened
 
 _PORTABLE_MAP = re.compile(rb"P[1-6]\s+[#0-9]")
 # Shorter ones are the names of files.
 _SHORTEST_BASE64 = 64
-_SHOWN_CHARACTERS = 80
 
 
 def bytes_in_text(text: str, subject: str = "The image") -> bytes | None:
@@ -31,7 +30,7 @@ def bytes_in_text(text: str, subject: str = "The image") -> bytes | None:
         head, comma, body = text.partition(",")
         if not comma or not head.lower().endswith(";base64"):
             raise InputError(
-                f"{subject} is a data URL that is not Base64: {_shortened(head)}; "
+                f"{subject} is a data URL that is not Base64: {shortened(head)}; "
                 "expected data:image/png;base64,..."
             )
         try:
@@ -40,7 +39,7 @@ def bytes_in_text(text: str, subject: str = "The image") -> bytes | None:
             raise InputError(f"{subject} is not valid Base64: {error}.") from error
     if "://" in text[:16]:
         raise InputError(
-            f"{subject} is a link ({_shortened(text)}); headwise opens none. Download "
+            f"{subject} is a link ({shortened(text)}); headwise opens none. Download "
             "it and give the file, or give the image itself as a data URL."
         )
     return _bare_base64(text)
@@ -76,8 +75,3 @@ def _bare_base64(text: str) -> bytes | None:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         return None
-
-
-def _shortened(text: str) -> str:
-    shown = repr(text)
-    return shown if len(shown) <= _SHOWN_CHARACTERS else shown[: _SHOWN_CHARACTERS - 3] + "..."

@@ -9,7 +9,7 @@ from typing import get_args
 from headwise.content.image import Image, as_images
 from headwise.content.parts import Content, Part, as_content, parts_of
 from headwise.content.turns import Message, Role
-from headwise.errors import InputError
+from headwise.errors import InputError, shortened
 
 _IMAGE_TYPES = ("image", "image_url", "input_image")
 _VIDEO_TYPES = ("video",)
@@ -18,7 +18,6 @@ PICTURE_TYPES = (*_IMAGE_TYPES, *_VIDEO_TYPES)
 
 _TEXT_TYPES = ("text", "input_text", "output_text")
 _PICTURE_KEYS = ("image", "path", "base64", "image_url", "url", "bytes")
-_SHOWN_CHARACTERS = 80
 
 
 def parse_messages(
@@ -99,7 +98,7 @@ class _Reader:
             return message
         if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
             raise InputError(
-                f"Message {number} must have 'role' and 'content'; got {_describe(message)}."
+                f"Message {number} must have 'role' and 'content'; got {shortened(message)}."
             )
         role = message["role"]
         if role not in get_args(Role):
@@ -157,7 +156,7 @@ class _Reader:
             else:
                 raise InputError(
                     f"Message {number} has a content part that is neither text nor an image: "
-                    f"{_describe(part)}."
+                    f"{shortened(part)}."
                 )
             after_text = text is not None
 
@@ -167,7 +166,7 @@ class _Reader:
             frames = part.get("video")
             if not isinstance(frames, Sequence) or isinstance(frames, str | bytes) or not frames:
                 raise InputError(
-                    f"Message {number} has a video that is no list of frames: {_describe(part)}. "
+                    f"Message {number} has a video that is no list of frames: {shortened(part)}. "
                     "headwise decodes no video files; give the frames that count as images."
                 )
             return self._read(frames, origin)
@@ -183,7 +182,7 @@ class _Reader:
         self._places += 1
         if self._places > len(self._images):
             raise InputError(
-                f"Message {number} has a place for an image, {_describe(part)}, but no image for "
+                f"Message {number} has a place for an image, {shortened(part)}, but no image for "
                 f"it: {len(self._images)} were given."
             )
         return self._images[self._places - 1]
@@ -216,8 +215,3 @@ def _named(part: Mapping[str, object]) -> object:
             return f"data:;base64,{value}"
         return value
     return None
-
-
-def _describe(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN_CHARACTERS else shown[: _SHOWN_CHARACTERS - 3] + "..."
