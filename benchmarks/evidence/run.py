@@ -1,0 +1,171 @@
+"""Runs the evidence, part by part; every part goes on where it was stopped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwise.baselines.named import ClassifierOptions, classifier_method
+from headwise.baselines.named_rewards import named_reward
+from headwise.evaluation.audit import (
+    AuditBias,
+    AuditPlan,
+    AuditSettings,
+    MethodSubject,
+    fact_rows,
+    run_audit,
+)
+from headwise.evaluation.contenders import Contender
+from headwise.evaluation.plan import FitOn, Plan
+from headwise.evaluation.runner import run
+
+from benchmarks.evidence.tasks import TASKS, ShippedTask, capitals, facts
+from headwise.engines.base import Engine
+from headwise.evaluation.items import Item
+
+CRITERION = "The answer is correct."
+CLASSIFIERS = ("sav", "sav-paper", "zero-shot", "in-context", "nearest-neighbour", "probe", "lora")
+REWARDS = (
+    "activation-reward",
+    "token-probability",
+    "token-probability-few-shot",
+    "judge-few-shot",
+    "pairwise-judge-few-shot",
+    "probe",
+    "lora",
+)
+BIASES: tuple[AuditBias, ...] = (
+    "length",
+    "formatting",
+    "flattery",
+    "confidence",
+    "sycophancy",
+    "authority",
+    "keywords",
+)
+OURS = ("sav", "sav-paper", "activation-reward")
+ZERO_SHOT = ("zero-shot",)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What all parts share.
+
+    Args:
+        folder: Where results are kept.
+        seeds: The seeds.
+        items: Test items of each task.
+        pairs: Test questions of each bias.
+    """
+
+    folder: Path
+    seeds: tuple[int, ...]
+    items: int
+    pairs: int
+
+    def classes(self, engine: Engine, names: Sequence[str], shots: int = 10) -> None:
+        """Classifiers beside their baselines on tasks that ship."""
+        for name in names:
+            task = TASKS[name]
+            self._bench(engine, f"classes-{name}", task, task.make(), CLASSIFIERS, (shots,))
+
+    def curve(self, engine: Engine) -> None:
+        """More examples a class."""
+        task = TASKS["topics"]
+        chosen = ("sav", "sav-paper", "probe")
+        self._bench(engine, "curve-topics", task, task.make(), chosen, (1, 2, 5, 10, 20))
+
+    def transfer(self, engine: Engine) -> None:
+        """Heads found on one task, used on a like one."""
+        both = [*facts(), *capitals()]
+        task = ShippedTask("right-or-wrong", "right or wrong, two kinds of fact", lambda: both)
+        self._bench(engine, "transfer", task, both, ("sav",), (10,), fit_on="transfer")
+
+    def rewards(self, engine: Engine) -> None:
+        """Reward methods under the audit's biases."""
+        for seed in self.seeds:
+            for name in REWARDS:
+                self._audit(
+                    engine,
+                    name,
+                    seed,
+                    AuditSettings(biases=BIASES, strengths=(2,), items=self.pairs, seed=seed),
+                )
+
+    def noise(self, engine: Engine) -> None:
+        """Pairs that punish a bias, and what mislabelled ones do."""
+        for seed in self.seeds[:3]:
+            for name in ("activation-reward", "probe"):
+                self._audit(
+                    engine,
+                    name,
+                    seed,
+                    AuditSettings(
+                        biases=("length", "flattery"),
+                        strengths=(2,),
+                        items=self.pairs,
+                        seed=seed,
+                        few_shot=(0, 16),
+                        noise=(0.0, 0.25),
+                    ),
+                    kind="noise",
+                )
+
+    def _bench(
+        self,
+        engine: Engine,
+        name: str,
+        task: ShippedTask,
+        items: Sequence[Item],
+        methods: Sequence[str],
+        shots: Sequence[int],
+        fit_on: FitOn = "all",
+    ) -> None:
+        target = self.folder / f"{name}.json"
+        if target.is_file():
+            return
+        print(f"== {name}", file=sys.stderr, flush=True)
+        contenders = [_contender(method) for method in methods]
+        plan = Plan.of(
+            task,
+            items,
+            contenders,
+            shots=shots,
+            seeds=self.seeds,
+            fit_on=fit_on,
+            limit=self.items,
+        )
+        result = run(
+            plan,
+            engine,
+            self.folder / f"{name}.jsonl",
+            command=("python", "-m", "benchmarks.evidence"),
+            progress=True,
+        )
+        result.write(target)
+
+    def _audit(
+        self, engine: Engine, name: str, seed: int, settings: AuditSettings, kind: str = "audit"
+    ) -> None:
+        target = self.folder / f"{kind}-{name}-{seed}.json"
+        if target.is_file():
+            return
+        print(f"== {kind} {name} seed {seed}", file=sys.stderr, flush=True)
+        method = named_reward(name, CRITERION, seed)
+        subject = MethodSubject(name, method, engine)
+        plan = AuditPlan(fact_rows(), settings, fits=True)
+        report = run_audit(subject, plan, self.folder / f"{kind}-{name}-{seed}", progress=True)
+        target.write_text(report.to_json(), encoding="utf-8")
+
+
+def _contender(name: str) -> Contender:
+    learns = name not in ZERO_SHOT
+    return Contender(
+        name=name,
+        make=lambda seed: classifier_method(name, ClassifierOptions(seed=seed)),
+        role="method" if name in OURS else "baseline",
+        uses_support=learns,
+        uses_seed=learns,
+    )
