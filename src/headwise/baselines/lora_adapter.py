@@ -171,7 +171,8 @@ def _injected(model: PreTrainedModel, config: LoraConfig, seed: int) -> dict[str
 
 
 def _model_of(engine: DifferentiableEngine) -> PreTrainedModel:
-    if not isinstance(engine, DifferentiableEngine) or not isinstance(
+    # Not `isinstance`: that asks a server's engine for its heads, which it refuses to name.
+    if not hasattr(engine, "differentiable_logprobs") or not isinstance(
         engine.model, PreTrainedModel
     ):
         raise EngineError(

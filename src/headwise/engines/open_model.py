@@ -40,8 +40,8 @@ class HiddenStateEngine(Engine, Protocol):
 
 
 @runtime_checkable
-class CountingEngine(Engine, Protocol):
-    """An engine that knows how many tokens its model reads."""
+class TokenCounter(Protocol):
+    """What an engine is that knows how many tokens its model reads."""
 
     def count_tokens(self, conversations: Sequence[Conversation]) -> list[int]:
         """How many tokens the model reads of each conversation, its images included.
@@ -56,7 +56,7 @@ class CountingEngine(Engine, Protocol):
 
 
 @runtime_checkable
-class DifferentiableEngine(CountingEngine, Protocol):
+class DifferentiableEngine(Engine, TokenCounter, Protocol):
     """An engine through which gradients reach weights that someone added to its model."""
 
     @property

@@ -66,8 +66,9 @@ class FrozenModel:
 
     @property
     def hidden_size(self) -> int:
-        """Width of the states that its layers hand on."""
-        return int(self.model.config.get_text_config(decoder=True).hidden_size)
+        """Width of the states that become logits."""
+        width: int = self.output_embedding.in_features
+        return width
 
     def showing(self, rows: Sequence[TokenIds]) -> AbstractContextManager[None]:
         """Has the model see the pictures of some rows while the block runs."""
