@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from headwise import __version__
+from headwise.cli.audit import audit
 from headwise.cli.ccot import ccot
 from headwise.cli.demo import demo
 from headwise.cli.fit_classifier import fit_classifier
@@ -88,6 +89,7 @@ _add(app, "predict", predict, "headwise predict topics new.jsonl -o predicted.js
 _add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
 _add(app, "generate", generate, "headwise generate capitals new.jsonl -o answered.jsonl")
 _add(app, "ccot", ccot, 'headwise ccot photo.jpg "What is left of the dog?" --show-graph')
+_add(app, "audit", audit, "headwise audit judge -o audit")
 _add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
 
 

@@ -222,12 +222,16 @@ def job_identity(
     Returns:
         One text each, by name.
     """
+    return {"artifact": artifact_hash(record), **input_identity(lines, options)}
+
+
+def artifact_hash(record: ArtifactRecord) -> str:
+    """A hash of everything that an artifact holds."""
     from safetensors.torch import save
 
     document = json.dumps(record.to_json(), sort_keys=True).encode()
     tensors = save({name: tensor.contiguous() for name, tensor in record.tensors.items()})
-    artifact = {"artifact": hashlib.sha256(document + tensors).hexdigest()}
-    return {**artifact, **input_identity(lines, options)}
+    return hashlib.sha256(document + tensors).hexdigest()
 
 
 def input_identity(

@@ -7,7 +7,7 @@ a fitted value. Where nothing is learned (zero-shot), `fit` only binds the model
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,20 @@ class Rewarder(Protocol):
         self, preferences: Sequence[Preference], *, progress: bool = False
     ) -> NDArray[np.float64]:
         """`(n,)` float64, positive where the chosen response is preferred; zero is a tie."""
+
+
+@runtime_checkable
+class OrderedRewarder(Protocol):
+    """A rewarder that compares responses shown one after the other, so that order may matter."""
+
+    @property
+    def shows_order(self) -> bool:
+        """Whether it does compare; False where it judges each response alone."""
+
+    def ordered_margins(
+        self, preferences: Sequence[Preference], *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """Margins `(n, 2)` float64 with the chosen response shown first, and with it second."""
 
 
 class RewardMethod(Protocol):

@@ -200,6 +200,33 @@ class RewardModel(Artifact):
         rejected = [pair.rejected for pair in preferences]
         return self._log_odds(questions, chosen, rejected, progress).numpy()
 
+    @property
+    def shows_order(self) -> bool:
+        """Whether responses are shown one after the other: in the ranked form."""
+        return self.form == "ranked"
+
+    def ordered_margins(
+        self, preferences: Sequence[Preference], *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """Log-odds that the chosen response is better, in each order; their sum is the margin.
+
+        Args:
+            preferences: `n` pairs.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n, 2)` float64: with the chosen response shown first, and with it shown second.
+
+        Raises:
+            InputError: The form is scalar, in which responses are not shown together.
+        """
+        if not self.shows_order:
+            raise InputError("Only the ranked form shows responses in an order; this is scalar.")
+        questions = [pair.shown_prompt for pair in preferences]
+        chosen = [pair.chosen for pair in preferences]
+        rejected = [pair.rejected for pair in preferences]
+        return self._in_both_orders(questions, chosen, rejected, progress).numpy()
+
     def accuracy(self, preferences: Sequence[Preference], *, progress: bool = False) -> float:
         """Share of pairs in which the chosen response wins; a tie is half.
 
@@ -317,19 +344,29 @@ class RewardModel(Artifact):
         if self.form == "scalar":
             rewards = self.score([*prompts, *prompts], [*first, *second], progress=progress)
             return torch.from_numpy(rewards[: len(first)] - rewards[len(first) :])
+        # Both orders, so that a liking for the first place cancels.
+        return self._in_both_orders(prompts, first, second, progress).sum(dim=1)
+
+    def _in_both_orders(
+        self,
+        prompts: Sequence[Prompt],
+        first: Sequence[Response],
+        second: Sequence[Response],
+        progress: bool,
+    ) -> Tensor:
+        """For `first`: `(n, 2)`, as it is shown first and as it is shown second."""
         cutter = TextCutter(self.engine, self.max_text_tokens)
         conversations = []
         for prompt, a, b in zip(prompts, first, second, strict=True):
             question = cut_prompt(prompt, cutter)
             a, b = cutter.cut_content(a), cutter.cut_content(b)
-            # Both orders, so that a liking for the first place cancels.
             conversations += [
                 self.prompt.ranked(question, a, b),
                 self.prompt.ranked(question, b, a),
             ]
         cutter.report("prompts or responses", "max_text_tokens")
         values = self._judge(conversations, progress)
-        return values[0::2] - values[1::2]
+        return torch.stack([values[0::2], -values[1::2]], dim=1)
 
     def _score_ranked(
         self,
