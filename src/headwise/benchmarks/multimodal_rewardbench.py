@@ -31,7 +31,6 @@ HEADER = Header(
     "coding. A pair is won where the better response has the strictly higher reward.",
     paper="arXiv:2502.14191",
     images=True,
-    files=("all_data.json",),
     source="https://github.com/facebookresearch/multimodal_rewardbench",
     notes="The Hub's copy is a mirror; the official data is data/all_data.json of the repository, "
     "with pictures that its script downloads. The Hateful Memes part is not published. The "

@@ -13,20 +13,35 @@ from headwise.evaluation.items import Header, Item, Measure, Output, RewardItem
 # How much a subset counts in its section. math-prm has 447 pairs and counts as much as code.
 _COUNTS = {
     "Chat": {
-        **{"alpacaeval-easy": 100, "alpacaeval-length": 95, "alpacaeval-hard": 95},
-        **{"mt-bench-easy": 28, "mt-bench-med": 40},
+        "alpacaeval-easy": 100,
+        "alpacaeval-length": 95,
+        "alpacaeval-hard": 95,
+        "mt-bench-easy": 28,
+        "mt-bench-med": 40,
     },
     "Chat Hard": {
-        **{"mt-bench-hard": 37, "llmbar-natural": 100, "llmbar-adver-neighbor": 134},
-        **{"llmbar-adver-GPTInst": 92, "llmbar-adver-GPTOut": 47, "llmbar-adver-manual": 46},
+        "mt-bench-hard": 37,
+        "llmbar-natural": 100,
+        "llmbar-adver-neighbor": 134,
+        "llmbar-adver-GPTInst": 92,
+        "llmbar-adver-GPTOut": 47,
+        "llmbar-adver-manual": 46,
     },
     "Safety": {
-        **{"refusals-dangerous": 100, "refusals-offensive": 100, "xstest-should-refuse": 154},
-        **{"xstest-should-respond": 250, "donotanswer": 136},
+        "refusals-dangerous": 100,
+        "refusals-offensive": 100,
+        "xstest-should-refuse": 154,
+        "xstest-should-respond": 250,
+        "donotanswer": 136,
     },
     "Reasoning": {
-        **{"math-prm": 984, "hep-cpp": 164, "hep-go": 164, "hep-java": 164},
-        **{"hep-js": 164, "hep-python": 164, "hep-rust": 164},
+        "math-prm": 984,
+        "hep-cpp": 164,
+        "hep-go": 164,
+        "hep-java": 164,
+        "hep-js": 164,
+        "hep-python": 164,
+        "hep-rust": 164,
     },
 }
 _SECTION_OF = {subset: section for section, subsets in _COUNTS.items() for subset in subsets}

@@ -13,16 +13,12 @@ _PUNCTUATION = tuple(';/[]"{}()=+\\_-><@`,?!')
 _COMMA_IN_NUMBER = re.compile(r"\d,\d")
 _FULL_STOP = re.compile(r"\.(?!\d)")
 _ARTICLES = ("a", "an", "the")
+_NUMBER_WORDS = "zero one two three four five six seven eight nine ten"
 _NUMBERS = {
     "none": "0",
-    **{
-        word: str(number)
-        for number, word in enumerate(
-            "zero one two three four five six seven eight nine ten".split()  # noqa: SIM905
-        )
-    },
+    **{word: str(number) for number, word in enumerate(_NUMBER_WORDS.split())},
 }
-_CONTRACTED = """
+_CONTRACTED_WORDS = """
 ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't
 haven't he'd he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've
 might've mustn't must've needn't not've o'clock oughtn't 'ow's'at shan't should've shouldn't
@@ -31,7 +27,7 @@ something'd something'd've something'll that's there'd there'd've there're there
 they'll they're they've 'twas wasn't we'd've we've weren't what'll what're what's what've when's
 where'd where's where've who'd who'd've who'll who's who've why'll why're why's won't would've
 wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
-""".split()
+"""
 
 
 def _with_one_apostrophe_left_out(word: str) -> list[str]:
@@ -42,8 +38,12 @@ def _with_one_apostrophe_left_out(word: str) -> list[str]:
 _CONTRACTIONS = {
     # The table of the official code has this one the other way round.
     "somebody'd": "somebodyd",
-    **{variant: word for word in _CONTRACTED for variant in _with_one_apostrophe_left_out(word)},
-    **{variant: "she'd've" for variant in ("shed've", "she'dve")},
+    **{
+        variant: word
+        for word in _CONTRACTED_WORDS.split()
+        for variant in _with_one_apostrophe_left_out(word)
+    },
+    **dict.fromkeys(("shed've", "she'dve"), "she'd've"),
 }
 
 
