@@ -32,8 +32,8 @@ HEADER = Header(
     "score is the mean of the domains.",
     paper="arXiv:2410.16184",
     files=("total_dataset.json",),
-    notes="The rule is that of the README; the name of the file on the Hub and the pooling of "
-    "safety were not checked against it.",
+    notes="The rule is that of the README; that safety is pooled before the mean of domains is "
+    "taken was not checked.",
 )
 
 
