@@ -243,17 +243,32 @@ def prepare(
     Returns:
         One conversation an example.
     """
-    named = set(places(prompt.instruction))
-    conversations = []
+    return [prompt.conversation(shown) for shown in shortened(examples, prompt.instruction, cutter)]
+
+
+def shortened(
+    examples: Sequence[ExampleLike], instruction: str, cutter: TextCutter
+) -> list[Example]:
+    """What the model gets to see of examples, each text and field cut to the budget.
+
+    Args:
+        examples: Examples, texts or pictures.
+        instruction: The template that says what is seen.
+        cutter: Cuts and counts.
+
+    Returns:
+        One example each, without its label.
+    """
+    named = set(places(instruction))
+    shown = []
     for example in examples:
         whole = as_example(example)
         # Only what the model gets to see is cut and counted.
         text = cutter.cut(whole.text) if "text" in named else whole.text
         wanted = {n: value for n, value in whole.fields.items() if n in named and n != "text"}
         fields = {name: cutter.cut(value) for name, value in wanted.items()}
-        shown = Example(text, fields=fields, images=whole.images)
-        conversations.append(prompt.conversation(shown))
-    return conversations
+        shown.append(Example(text, fields=fields, images=whole.images))
+    return shown
 
 
 def _statistics_json(statistics: ClassifierStatistics) -> Mapping[str, JSON]:

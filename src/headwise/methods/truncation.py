@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from headwise.content import Content, as_content, parts_of
 from headwise.engines.base import Engine
-from headwise.errors import InputError
+from headwise.errors import EngineError, InputError
 
 
 class TruncationWarning(UserWarning):
@@ -70,3 +70,28 @@ class TextCutter:
                 TruncationWarning,
                 stacklevel=3,
             )
+
+
+class WholeTexts(TextCutter):
+    """Cuts nothing, for models whose tokens are not known."""
+
+    def cut(self, text: str) -> str:
+        """The text as it is."""
+        return text
+
+
+def cutter_of(engine: Engine, max_tokens: int) -> TextCutter:
+    """What cuts texts for an engine of any kind.
+
+    Args:
+        engine: Whose tokens are counted.
+        max_tokens: The budget of one text.
+
+    Returns:
+        A cutter; one that leaves texts whole where the engine, a server, cannot count tokens.
+    """
+    try:
+        engine.truncate(" ", MIN_TEXT_TOKENS)
+    except EngineError:
+        return WholeTexts(engine, max_tokens)
+    return TextCutter(engine, max_tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from headwise.errors import InputError
 from headwise.prompts.answer_format import Question
@@ -56,6 +56,23 @@ def read_answer(text: str, question: Question) -> str | None:
         case "word":
             return _word(text)
     return text
+
+
+def read_class(text: str, classes: Sequence[str]) -> str | None:
+    """The class that a model named.
+
+    Args:
+        text: What it wrote.
+        classes: The classes it was to name one of.
+
+    Returns:
+        The class that is all of the answer, else the only one that occurs in it, one within
+        another counting for the longer; None where there is no such class.
+    """
+    # Keys that are no letters, so that no "A" or "I" is taken for one.
+    keys = {f"#{number}": name for number, name in enumerate(classes)}
+    found = _letter(text.strip(), keys)
+    return None if found is None else keys[found]
 
 
 def is_right(answer: str | None, label: str, question: Question) -> bool:

@@ -57,11 +57,18 @@ class RewardPrompt:
         """The judgements: first the one for a good (or the first) response."""
         return ("Yes", "No") if self.form == "scalar" else ("A", "B")
 
+    @property
+    def scalar_question(self) -> str:
+        """What is asked of one response."""
+        return SCALAR_QUESTION.format(criterion=self.criterion)
+
     def scalar(self, prompt: Prompt, response: Response) -> Conversation:
         """The conversation that asks whether one response meets the criterion."""
-        question = SCALAR_QUESTION.format(criterion=self.criterion)
         body = joined(
-            quoted_prompt(prompt), "\nResponse: ", quoted_content(response), f"\n\n{question}"
+            quoted_prompt(prompt),
+            "\nResponse: ",
+            quoted_content(response),
+            f"\n\n{self.scalar_question}",
         )
         return Conversation.user(body, system=self.system)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from headwise.errors import InputError
+from headwise.errors import ActivationError, InputError
 from headwise.heads import HeadLayout, HeadSet, HeadVectors, Steering
 
 
@@ -103,8 +103,25 @@ def check_paired(n_conversations: int, n_targets: int) -> None:
     """
     if n_conversations != n_targets:
         raise InputError(
-            f"mask_losses needs one target a conversation; got {n_conversations} conversations "
-            f"and {n_targets} targets."
+            f"There must be one target a conversation, or one list of them; got {n_conversations} "
+            f"conversations and {n_targets} targets."
+        )
+
+
+def check_finite(values: Tensor, what: str) -> None:
+    """Checks what a model computed.
+
+    Args:
+        values: What it computed.
+        what: What that is, in the plural.
+
+    Raises:
+        ActivationError: A value is NaN or infinite.
+    """
+    if not bool(torch.isfinite(values).all()):
+        raise ActivationError(
+            f"The model gave NaN or infinite {what}. Try dtype='float32' or 'bfloat16' instead "
+            "of float16."
         )
 
 

@@ -15,14 +15,21 @@ from headwise.engines.sampling import check_sampling
 from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.candidates import competing_tokens, plan_candidates
 from headwise.engines.transformers.checks import (
+    check_finite,
     check_heads,
     check_masks,
     check_paired,
     check_steering,
     check_strengths,
 )
-from headwise.engines.transformers.fingerprint import fingerprint_of
-from headwise.engines.transformers.forward import FrozenModel, logprobs_at_spots, read_heads
+from headwise.engines.transformers.differentiable import logprobs_with_gradients
+from headwise.engines.transformers.fingerprint import fingerprint_of, weights_state
+from headwise.engines.transformers.forward import (
+    FrozenModel,
+    logprobs_at_spots,
+    read_heads,
+    read_hidden,
+)
 from headwise.engines.transformers.generation import generate_texts
 from headwise.engines.transformers.gradients import head_effects
 from headwise.engines.transformers.kept_beginnings import KeptBeginnings
@@ -37,7 +44,7 @@ from headwise.engines.transformers.streaming import stream_text
 from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.engines.transformers.variant_batches import variant_batches
 from headwise.engines.transformers.verify import verify_heads
-from headwise.errors import ActivationError, InputError
+from headwise.errors import InputError
 from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
 from headwise.progress import progress_bar
 from headwise.prompts.conversation import Conversation
@@ -131,7 +138,7 @@ class TransformersEngine:
         on_cpu = model.device.type == "cpu"
         self._prefixes = PrefixStore(run, prefix_bytes, 0 if on_cpu else spilled_prefix_bytes)
         self._strategies = StrategyChooser(self._frozen)
-        self._weights_state = _state_of(model)
+        self._weights_state = weights_state(model)
 
     def __repr__(self) -> str:
         return (
@@ -269,11 +276,7 @@ class TransformersEngine:
                 )
                 effects[rows], losses[rows] = found.effects, found.losses
                 bar.advance(len(rows))
-        if not bool(torch.isfinite(effects).all()):
-            raise ActivationError(
-                "The model gave NaN or infinite gradients. Try dtype='float32' or 'bfloat16' "
-                "instead of float16."
-            )
+        check_finite(effects, "gradients")
         return HeadEffects(effects, losses)
 
     def generate(
@@ -309,6 +312,29 @@ class TransformersEngine:
         self._forget_if_trained()
         return stream_text(self._frozen, self._encoder, prompt, sampling, steering)
 
+    def hidden_states(
+        self, conversations: Sequence[Conversation], *, progress: bool = False
+    ) -> Tensor:
+        """Last-token hidden states after the final norm; see `HiddenStateEngine.hidden_states`."""
+        requests = self._last_token_requests(conversations)
+        self._forget_if_trained()
+        with evaluation_mode(self.model):
+            states = read_hidden(self._frozen, requests, progress=progress)
+        check_finite(states, "hidden states")
+        return states
+
+    def differentiable_logprobs(
+        self, conversations: Sequence[Conversation], candidates: Sequence[Sequence[str]]
+    ) -> list[Tensor]:
+        """Log-probabilities with gradients; see `DifferentiableEngine.differentiable_logprobs`."""
+        check_paired(len(conversations), len(candidates))
+        if not all(candidates):
+            raise InputError("A conversation has no candidate; give one at least.")
+        pairs = zip(conversations, candidates, strict=True)
+        plans = [plan_candidates(self._encoder, one, several) for one, several in pairs]
+        with evaluation_mode(self.model):
+            return logprobs_with_gradients(self._frozen, plans)
+
     def count_tokens(self, conversations: Sequence[Conversation]) -> list[int]:
         """How many tokens the model reads of each conversation, its images included.
 
@@ -336,7 +362,7 @@ class TransformersEngine:
 
     def _forget_if_trained(self) -> None:
         """Keys and values that are kept do not outlive the weights that made them."""
-        state = _state_of(self.model)
+        state = weights_state(self.model)
         if state != self._weights_state:
             self.forget_prefixes()
             self._weights_state = state
@@ -370,11 +396,3 @@ class TransformersEngine:
         wanted = self._encoder.encode_target(conversation, target)[:target_tokens]
         rivals = () if among is None else competing_tokens(self._encoder, conversation, among)
         return Variants(ids, wanted, vectors, masks, rivals)
-
-
-def _state_of(model: PreTrainedModel) -> tuple[int, int]:
-    """Changes with every parameter that is added, replaced or written to."""
-    parameters = list(model.parameters())
-    # torch counts writes; for tensors of inference mode it does not.
-    writes = sum(0 if one.is_inference() else one._version for one in parameters)
-    return hash(tuple(map(id, parameters))), writes

@@ -55,6 +55,14 @@ def fingerprint_of(
     )
 
 
+def weights_state(model: PreTrainedModel) -> tuple[int, int]:
+    """Changes with every parameter that is added, replaced or written to."""
+    parameters = list(model.parameters())
+    # torch counts writes; for tensors of inference mode it does not.
+    writes = sum(0 if one.is_inference() else one._version for one in parameters)
+    return hash(tuple(map(id, parameters))), writes
+
+
 def _image_processor_of(processor: ProcessorMixin | None) -> str:
     """Class, backend and a hash of the settings of what makes pixels of images."""
     image_processor = getattr(processor, "image_processor", None)

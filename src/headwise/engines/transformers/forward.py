@@ -64,6 +64,12 @@ class FrozenModel:
         """The model without its output embedding."""
         return self.model.base_model if self.sight is None else self.sight.core
 
+    @property
+    def hidden_size(self) -> int:
+        """Width of the states that become logits."""
+        width: int = self.output_embedding.in_features
+        return width
+
     def showing(self, rows: Sequence[TokenIds]) -> AbstractContextManager[None]:
         """Has the model see the pictures of some rows while the block runs."""
         return nullcontext() if self.sight is None else self.sight.shown(rows)
@@ -199,6 +205,34 @@ def read_heads(
 
 
 @torch.no_grad()
+def read_hidden(
+    frozen: FrozenModel, requests: Sequence[Request], *, progress: bool = False
+) -> Tensor:
+    """The last hidden state, after the final norm, at every request's last token.
+
+    Args:
+        frozen: The model.
+        requests: `n` requests of one spot each.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        `(n, hidden)` float32 on the CPU.
+    """
+    if not requests:
+        return torch.empty(0, frozen.hidden_size)
+    rows: list[int] = []
+    parts: list[Tensor] = []
+    for planned in _planned(frozen, requests, progress, "Reading hidden states"):
+        inputs = _inputs(frozen, requests, planned)
+        with grouped_sdpa(frozen.model), frozen.showing(planned.batch.ids):
+            states: Tensor = frozen.core(**inputs).last_hidden_state
+        at = planned.batch.spots.to(states.device)
+        parts.append(states[at.rows, at.columns].float().cpu())
+        rows.extend(planned.batch.rows)
+    return torch.cat(parts)[torch.tensor(rows).argsort()]
+
+
+@torch.no_grad()
 def logprobs_at_spots(
     frozen: FrozenModel,
     requests: Sequence[Request],
@@ -224,7 +258,7 @@ def logprobs_at_spots(
     results: list[list[Tensor]] = [[] for _ in requests]
     for planned in _planned(frozen, requests, progress, "Scoring"):
         batch = planned.batch
-        hooks: dict[nn.Module, PreHook] = {frozen.output_embedding: _gather_hook(batch.spots)}
+        hooks: dict[nn.Module, PreHook] = {frozen.output_embedding: only_at(batch.spots)}
         if steering is not None and len(steering.heads):
             where = _steered_positions(requests, batch, steering)
             hooks.update(steering_hooks(steering, frozen.located, where))
@@ -253,8 +287,15 @@ def _inputs(frozen: FrozenModel, requests: Sequence[Request], planned: _Planned)
     return {**inputs, "past_key_values": cache, "use_cache": True}
 
 
-def _gather_hook(spots: TokenPositions) -> PreHook:
-    """Keeps only the hidden states of interest, so that no other position costs a vocabulary."""
+def only_at(spots: TokenPositions) -> PreHook:
+    """Keeps only the hidden states of interest, so that no other position costs a vocabulary.
+
+    Args:
+        spots: The positions of a batch that are looked at.
+
+    Returns:
+        A hook for the output embedding, which then sees `(1, k, hidden)`.
+    """
 
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         at = spots.to(args[0].device)
