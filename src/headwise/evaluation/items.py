@@ -124,6 +124,14 @@ class Header:
         images: Whether it has pictures.
         support: The split that support examples come from; None where they are taken out of the
             scored one and never scored.
+        configs: The configurations on the Hub whose rows make it up; empty where there is one only.
+        files: The data files, in the Hub's repository or in a local folder, that make it up; empty
+            where its split says it.
+        source: Where the data is had, where that is not the Hub.
+        judge: Whether its score takes a model that rates answers: `judged_by(engine)`.
+        checked: Whether the columns were compared with the published data or official code when
+            this was written; else they are found by their usual names.
+        notes: What else there is to know: deviations, and what was not checked.
     """
 
     name: str
@@ -138,6 +146,12 @@ class Header:
     revision: str | None = None
     images: bool = False
     support: str | None = None
+    configs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    source: str = ""
+    judge: bool = False
+    checked: bool = True
+    notes: str = ""
 
 
 class Benchmark(Protocol):

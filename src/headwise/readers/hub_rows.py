@@ -73,11 +73,11 @@ def hub_rows(hub_id: HubId) -> Iterator[RawRow]:
     if isinstance(loaded, Mapping):
         split = _only_split(hub_id, loaded)
         loaded = loaded[split]
-    for number, values in enumerate(_with_encoded_pictures(loaded), start=1):
+    for number, values in enumerate(with_encoded_pictures(loaded), start=1):
         yield RawRow(f"{hub_id}:{split} row {number}", values)
 
 
-def _with_encoded_pictures(loaded: Any) -> Any:
+def with_encoded_pictures(loaded: Any) -> Any:
     """The dataset with pictures as the bytes of their files: decoded, all would not fit."""
     for column, feature in (getattr(loaded, "features", None) or {}).items():
         inner: Any = getattr(feature, "feature", None)

@@ -1,0 +1,1 @@
+"""Benchmarks of one kind that differ in their headers only."""

@@ -1,0 +1,1 @@
+"""The rules by which benchmarks turn what a method gave into figures, one a file."""
