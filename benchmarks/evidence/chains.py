@@ -51,12 +51,8 @@ def _ways(engine: Engine) -> Mapping[str, Callable[[list[Example]], Answers]]:
         "direct": ZeroShot(engine).answer,
         "zero-shot chain of thought": ZeroShotChainOfThought(engine, max_thought_tokens=96).answer,
         "compositional chain of thought": graphs(engine).answer,
-        "a caption instead of the graph": graphs(
-            engine, prompt=CompositionalPrompt("caption")
-        ).answer,
-        "a graph without the question": graphs(
-            engine, prompt=CompositionalPrompt(with_question=False)
-        ).answer,
+        "a caption instead of the graph": graphs(engine, prompt=caption).answer,
+        "a graph without the question": graphs(engine, prompt=unasked).answer,
     }
 
 

@@ -182,6 +182,7 @@ def _against(way: str, other: str) -> Callable[[Findings], Answered | None]:
 _GRAPH = "compositional chain of thought"
 _THOUGHT = "zero-shot chain of thought"
 _LARGE = "Needs a model and data of the papers' size; loaders and rules are in docs/benchmarks.md."
+_UNASKED = "a graph without the question"
 _ONE_TASK = "One word-to-word task ships; docs/task_vectors.md has others."
 CLAIMS: tuple[Claim, ...] = (
     Claim("1", "SAV beats zero-shot.", beats("zero-shot")),
@@ -202,9 +203,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("5", "CCoT beats the plain prompt.", _against(_GRAPH, "direct")),
     Claim("5", "CCoT beats zero-shot chain of thought.", _against(_GRAPH, _THOUGHT)),
     Claim("5", "A graph beats a caption.", _against(_GRAPH, "a caption instead of the graph")),
-    Claim(
-        "5", "So does one that saw the question.", _against(_GRAPH, "a graph without the question")
-    ),
+    Claim("5", "So does one that saw the question.", _against(_GRAPH, _UNASKED)),
     Claim("5", "CCoT on the papers' benchmarks.", None, _LARGE),
 )
 """All claims, in the order of METHODS.md."""
