@@ -27,7 +27,7 @@ from tiny_models import family
 from tiny_tokenizer import build_tokenizer
 
 CRITERION = "The answer is good."
-QUICK = LoraTraining(learning_rate=5e-3, epochs=6, epochs_without_validation=10, batch_size=4)
+QUICK = LoraTraining(learning_rate=5e-3, epochs=5, epochs_without_validation=8, batch_size=4)
 
 
 def pairs(numbers: Sequence[int]) -> list[Preference]:
@@ -188,7 +188,7 @@ def test_lora_learns_and_leaves_the_engine_as_it_was(own_engine: TransformersEng
 
 @pytest.mark.parametrize("pointwise", [False, True], ids=["judgements", "pairs"])
 def test_lora_learns_where_good_begins(own_engine: TransformersEngine, pointwise: bool) -> None:
-    found = pairs(range(4))
+    found = pairs(range(3))
     support: Any = found if pointwise else judgements(found)
     method = LoraRewardModel(CRITERION, QUICK, pointwise=pointwise, held_out=0)
     fitted = method.fit(own_engine, support)
