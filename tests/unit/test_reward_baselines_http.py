@@ -109,7 +109,7 @@ def openrlhf(body: dict[str, Any]) -> Reply:
 
 def classify(body: dict[str, Any]) -> Reply:
     assert body["use_activation"] is False
-    assert body["add_generation_prompt"] is False
+    assert body["messages"][-1]["role"] == "assistant"
     length = len(last_text(body["messages"][-1]["content"]))
     return 200, {"data": [{"index": 0, "label": "x", "probs": [length], "num_classes": 1}]}
 
@@ -153,9 +153,12 @@ def test_rewards_come_in_order_in_every_form(form: Any, batch_size: int) -> None
 
 def test_headwise_is_asked_with_messages_and_pictures() -> None:
     with reward_server(headwise) as asked:
-        HTTPReward(asked.url).fit().score(["Color?"], ["red"], [[colored("red")]])
-    [item] = asked.bodies[0]["items"]
+        HTTPReward(asked.url).fit().score(
+            ["Color?"] * 2, ["red", ("like ", colored("red"))], [[colored("red")], None]
+        )
+    item, other = asked.bodies[0]["items"]
     assert item["response"] == "red"
+    assert [part["type"] for part in other["response"]] == ["text", "image_url"]
     picture, text = item["messages"][0]["content"]
     assert picture["image_url"]["url"].startswith("data:image/png;base64,")
     assert text == {"type": "text", "text": "Color?"}
