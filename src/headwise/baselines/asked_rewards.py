@@ -99,7 +99,7 @@ class AskedRewards(ABC):
         if self.form == "ranked":
             return self._score_ranked(shown, responses, progress)
         votes = self._scalar_votes(shown, responses, progress)
-        return np.nan_to_num(votes, nan=0.0).mean(axis=1)
+        return _mean_vote(votes)
 
     def margins(
         self, preferences: Sequence[Preference], *, progress: bool = False
@@ -190,4 +190,10 @@ class AskedRewards(ABC):
 
 
 def _mean_difference(first: Votes, second: Votes) -> NDArray[np.float64]:
-    return np.nan_to_num(first - second, nan=0.0).mean(axis=1)
+    return _mean_vote(first - second)
+
+
+def _mean_vote(votes: Votes) -> NDArray[np.float64]:
+    """The mean of each row, what could not be read counting 0."""
+    means: NDArray[np.float64] = np.nan_to_num(votes, nan=0.0).mean(axis=1)
+    return means
