@@ -58,7 +58,7 @@ class ShotBudget:
     """
 
     most: int | None = None
-    max_tokens: int = 4_096
+    max_tokens: int = 8_192
     seed: int = 0
 
     def __post_init__(self) -> None:
