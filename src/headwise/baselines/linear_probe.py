@@ -63,7 +63,7 @@ def fit_probe(
     # One that never varies tells nothing, and must not be divided by rounding.
     scale = np.where(scale <= np.finfo(np.float64).eps * (1 + np.abs(mean)), 1.0, scale)
     standard = (features - mean) / scale
-    axes = _axes(standard)
+    axes = spanning_axes(standard)
     n_folds = min(_MOST_FOLDS, int(np.bincount(labels).min()))
     # On a few numbers threads cost many times what they save.
     with threadpool_limits(1):
@@ -76,7 +76,7 @@ def fit_probe(
     return LinearProbe(mean, scale, weights, bias, float(fitted.C), n_folds >= 2)
 
 
-def _axes(standard: NDArray[np.float64]) -> NDArray[np.float64]:
+def spanning_axes(standard: NDArray[np.float64]) -> NDArray[np.float64]:
     """Orthonormal directions `(width, r)` that span the rows of features `(n, width)`.
 
     With a quadratic penalty the weights lie in that span, so that thousands of features are
