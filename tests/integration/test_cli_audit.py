@@ -95,7 +95,8 @@ def test_a_method_learns_from_added_pairs(model_folder):
             "--shots",
             4,
         ),
-        *("--biases", "length", "--strengths", 1, "--few-shot", "0,2", "--noise", "0,0.5"),
+        *("--items", 2, "--biases", "length", "--strengths", 1),
+        *("--few-shot", "0,2", "--noise", "0,0.5"),
         *("--json", "-q"),
     )
     conditions = [one["condition"] for one in json.loads(result.stdout)["findings"]]
