@@ -126,6 +126,36 @@ class AskedRewards(ABC):
         votes = self._scalar_votes([*prompts, *prompts], [*chosen, *rejected], progress)
         return _mean_difference(votes[: len(preferences)], votes[len(preferences) :])
 
+    @property
+    def shows_order(self) -> bool:
+        """Whether responses are shown one after the other: in the ranked form."""
+        return self.form == "ranked"
+
+    def ordered_margins(
+        self, preferences: Sequence[Preference], *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """Margins in each order, of which `margins` are the mean where every vote can be read.
+
+        Args:
+            preferences: `n` pairs.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n, 2)` float64: with the chosen response shown first, and with it shown second; zero
+            where votes could not be read.
+
+        Raises:
+            InputError: The form is scalar, in which responses are not shown together.
+        """
+        if not self.shows_order:
+            raise InputError("Only the ranked form shows responses in an order; this is scalar.")
+        prompts = [pair.shown_prompt for pair in preferences]
+        chosen = [pair.chosen for pair in preferences]
+        rejected = [pair.rejected for pair in preferences]
+        votes = self._votes_in_both_orders(prompts, chosen, rejected, progress)
+        means = np.nan_to_num(votes, nan=0.0).mean(axis=1)
+        return np.stack([means[0::2], -means[1::2]], axis=1)
+
     def _scalar_votes(
         self, prompts: Sequence[Prompt], responses: Sequence[Response], progress: bool
     ) -> Votes:
@@ -144,6 +174,18 @@ class AskedRewards(ABC):
         second: Sequence[Response],
         progress: bool,
     ) -> NDArray[np.float64]:
+        votes = self._votes_in_both_orders(prompts, first, second, progress)
+        # The mean of both orders, so that a liking for the first place cancels.
+        return _mean_difference(votes[0::2] / 2, votes[1::2] / 2)
+
+    def _votes_in_both_orders(
+        self,
+        prompts: Sequence[Prompt],
+        first: Sequence[Response],
+        second: Sequence[Response],
+        progress: bool,
+    ) -> Votes:
+        """Two rows a pair: as it is, and the other way round."""
         cutter = self._cutter()
         questions = []
         for prompt, a, b in zip(prompts, first, second, strict=True):
@@ -151,9 +193,7 @@ class AskedRewards(ABC):
             a, b = cutter.cut_content(a), cutter.cut_content(b)
             questions += [self.prompt.ranked(cut, a, b), self.prompt.ranked(cut, b, a)]
         cutter.report("prompts or responses", "max_text_tokens")
-        votes = self._asked(questions, progress)
-        # The mean of both orders, so that a liking for the first place cancels.
-        return _mean_difference(votes[0::2] / 2, votes[1::2] / 2)
+        return self._asked(questions, progress)
 
     def _score_ranked(
         self, prompts: Sequence[Prompt], responses: Sequence[Response], progress: bool

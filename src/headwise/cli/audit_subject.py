@@ -57,8 +57,20 @@ class SubjectChoice:
 
     @property
     def fits(self) -> bool:
-        """Whether a method is fitted here."""
-        return self.method is not None
+        """Whether a method is fitted here that makes anything of the pairs.
+
+        Raises:
+            InputError: There is no method of that name.
+        """
+        from headwise.baselines.named_rewards import NAMED_REWARDS
+
+        if self.method is None:
+            return False
+        if self.method not in NAMED_REWARDS:
+            raise InputError(
+                f"There is no reward method {self.method!r}; there are {', '.join(NAMED_REWARDS)}."
+            )
+        return NAMED_REWARDS[self.method].learns
 
     def load(self, choice: ModelChoice, *, quiet: bool) -> Subject:
         """Makes it ready.
@@ -98,12 +110,15 @@ class SubjectChoice:
 
     def _method(self, name: str, choice: ModelChoice, quiet: bool) -> Subject:
         from headwise.baselines.named_rewards import named_reward
-        from headwise.evaluation.audit import MethodSubject
+        from headwise.evaluation.audit import FittedSubject, MethodSubject
 
         method = named_reward(name, self.criterion or "The answer is correct.", self.seed)
         engine = load_engine(choice, quiet=quiet).as_engine
         told = json.dumps([self.criterion, asdict(engine.fingerprint)], sort_keys=True)
-        return MethodSubject(f"{name} (on {engine.fingerprint.model_id})", method, engine, told)
+        title = f"{name} (on {engine.fingerprint.model_id})"
+        if not self.fits:
+            return FittedSubject(title, method.fit(engine, ()), told)
+        return MethodSubject(title, method, engine, told)
 
     def _server(self, url: str, choice: ModelChoice) -> Subject:
         from headwise.baselines.http_rewards import HTTPReward

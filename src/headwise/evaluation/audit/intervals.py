@@ -55,4 +55,4 @@ def estimate(values: Sequence[float] | NDArray[np.float64], *, seed: int = 0) ->
 def wins(margins: Sequence[float]) -> NDArray[np.float64]:
     """1 where the chosen answer is preferred, 0 where the other one is, a half for a tie."""
     data = np.asarray(margins, dtype=np.float64)
-    return (data > 0) + 0.5 * (data == 0)
+    return np.where(data > 0, 1.0, np.where(data == 0, 0.5, 0.0))

@@ -201,8 +201,8 @@ def _notes(plan: AuditPlan, outcomes: Sequence[Outcome]) -> list[str]:
     is_default = settings.biases == AUDIT_BIASES
     if not plan.fits and (settings.few_shot != (0,) or settings.noise != (0.0,)):
         notes.append(
-            "The reward model is fitted already, so no pairs could be added to what it learned "
-            "from: the few-shot and noise settings do not apply."
+            "The reward model learns from no pairs here, so none could be added: the few-shot and "
+            "noise settings do not apply."
         )
     if any(one.bias == "position" and not one.ids for one in outcomes):
         notes.append("It judges each answer alone, so the order of two does not apply.")
