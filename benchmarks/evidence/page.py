@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from headwise.evaluation.summary import Summary
-
 from benchmarks.evidence.claims import CLAIMS
 from benchmarks.evidence.findings import Findings, Share
 from benchmarks.evidence.plots import bars
+from benchmarks.evidence.run import LORA
+from headwise.evaluation.summary import Summary
 
 _HEAD = """# Results
 
@@ -60,7 +60,8 @@ def _classes(findings: Findings) -> Iterator[str]:
     yield (
         f"Accuracy of each method on {len(one.items)} items a task, mean over "
         f"{max(row.n_seeds for row in one.methods)} seeds; 10 examples a class on text, 5 on "
-        "pictures. Seconds are of one fit.\n"
+        f"pictures. LoRA trains {LORA.epochs} epochs at most and stops after {LORA.patience} without "
+        "a lower held-out loss. Seconds are of one fit.\n"
     )
     names = list(dict.fromkeys(r.method for s in findings.classes.values() for r in s.methods))
     rows = [

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.evidence.tasks import TASKS, ShippedTask, capitals, facts
+from headwise.baselines.lora import LoraBaseline
+from headwise.baselines.lora_reward import LoraRewardModel
+from headwise.baselines.lora_training import LoraTraining
 from headwise.baselines.named import ClassifierOptions, classifier_method
 from headwise.baselines.named_rewards import named_reward
+from headwise.engines.base import Engine
 from headwise.evaluation.audit import (
     AuditBias,
     AuditPlan,
@@ -18,12 +23,10 @@ from headwise.evaluation.audit import (
     run_audit,
 )
 from headwise.evaluation.contenders import Contender
+from headwise.evaluation.items import Item
 from headwise.evaluation.plan import FitOn, Plan
 from headwise.evaluation.runner import run
-
-from benchmarks.evidence.tasks import TASKS, ShippedTask, capitals, facts
-from headwise.engines.base import Engine
-from headwise.evaluation.items import Item
+from headwise.methods.contracts import ClassifierMethod, RewardMethod
 
 CRITERION = "The answer is correct."
 CLASSIFIERS = ("sav", "sav-paper", "zero-shot", "in-context", "nearest-neighbour", "probe", "lora")
@@ -45,6 +48,8 @@ BIASES: tuple[AuditBias, ...] = (
     "authority",
     "keywords",
 )
+# The default of 20 epochs and 4 of patience is three hours of two cores for all seeds and tasks.
+LORA = LoraTraining(epochs=8, patience=2)
 OURS = ("sav", "sav-paper", "activation-reward")
 ZERO_SHOT = ("zero-shot",)
 
@@ -153,7 +158,9 @@ class Evidence:
         if target.is_file():
             return
         print(f"== {kind} {name} seed {seed}", file=sys.stderr, flush=True)
-        method = named_reward(name, CRITERION, seed)
+        method: RewardMethod = named_reward(name, CRITERION, seed)
+        if name == "lora":
+            method = LoraRewardModel(CRITERION, LORA, seed=seed)
         subject = MethodSubject(name, method, engine)
         plan = AuditPlan(fact_rows(), settings, fits=True)
         report = run_audit(subject, plan, self.folder / f"{kind}-{name}-{seed}", progress=True)
@@ -162,9 +169,15 @@ class Evidence:
 
 def _contender(name: str) -> Contender:
     learns = name not in ZERO_SHOT
+
+    def make(seed: int) -> ClassifierMethod:
+        if name == "lora":
+            return LoraBaseline(replace(LORA, seed=seed))
+        return classifier_method(name, ClassifierOptions(seed=seed))
+
     return Contender(
         name=name,
-        make=lambda seed: classifier_method(name, ClassifierOptions(seed=seed)),
+        make=make,
         role="method" if name in OURS else "baseline",
         uses_support=learns,
         uses_seed=learns,
