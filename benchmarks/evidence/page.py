@@ -60,8 +60,8 @@ def _classes(findings: Findings) -> Iterator[str]:
     yield (
         f"Accuracy of each method on {len(one.items)} items a task, mean over "
         f"{max(row.n_seeds for row in one.methods)} seeds; 10 examples a class on text, 5 on "
-        f"pictures. LoRA trains {LORA.epochs} epochs at most and stops after {LORA.patience} without "
-        "a lower held-out loss. Seconds are of one fit.\n"
+        f"pictures. LoRA trains {LORA.epochs} epochs at most, and stops after {LORA.patience} "
+        "without a lower held-out loss. Seconds are of one fit.\n"
     )
     names = list(dict.fromkeys(r.method for s in findings.classes.values() for r in s.methods))
     rows = [
