@@ -92,7 +92,7 @@ def spanning_axes(standard: NDArray[np.float64]) -> NDArray[np.float64]:
 def _fitted(
     coordinates: NDArray[np.float64], labels: NDArray[np.int64], n_folds: int, seed: int
 ) -> LogisticRegression:
-    model = LogisticRegression(C=_UNVALIDATED, max_iter=_MOST_STEPS, tol=1e-5)
+    model = LogisticRegression(C=_UNVALIDATED, max_iter=_MOST_STEPS, tol=1e-6)
     if n_folds < 2:
         return model.fit(coordinates, labels)
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
