@@ -15,6 +15,7 @@ from headwise.evaluation.audit import (
     Condition,
     Unit,
     audit_item,
+    biased_split,
     fact_rows,
     read_rows,
     scene_rows,
@@ -159,6 +160,17 @@ def test_scenes_differ_and_are_drawn_by_seed(scenes):
     assert len(item.plain.images) == 1
 
 
+def test_a_split_has_the_form_of_preferencehack(scenes):
+    pairs = biased_split(scenes.rows, "confidence")
+    for pair, row in zip(pairs, scenes.rows, strict=True):
+        assert (pair.prompt, pair.images, pair.split) == (row.question, row.images, "confidence")
+        assert row.right in pair.chosen
+        assert row.wrong in pair.rejected
+    assert len(biased_split(scenes.usual, "usual", 3)) == 12
+    with pytest.raises(InputError, match="in which order"):
+        biased_split(ROWS, "position")
+
+
 def test_usual_needs_a_usual_answer():
     with pytest.raises(InputError, match="no usual answer"):
         audit_item(ROWS[0], "usual", 1)
@@ -263,3 +275,15 @@ def test_rows_that_make_no_pair_are_refused(tmp_path, row, said):
     file.write_text(f"{row}\n")
     with pytest.raises(InputError, match=said):
         read_rows(file)
+
+
+def test_bad_rows_are_left_out_where_that_is_asked_for(tmp_path):
+    file = tmp_path / "mine.jsonl"
+    good, same = (
+        '{"question": "A?", "right": "B.", "wrong": "C."}',
+        '{"question": "D?", "right": "E."',
+    )
+    file.write_text(f'{good}\n{same}, "wrong": "E."}}\nno row\n')
+    read = read_rows(file, skip_bad=True)
+    assert [row.question for row in read.rows] == ["A?"]
+    assert read.notes == ("2 rows could not be used and were left out.",)

@@ -2,7 +2,7 @@
 
 from headwise.evaluation.audit.biases import AUDIT_BIASES, AUDIT_STRENGTHS, AuditBias, as_bias
 from headwise.evaluation.audit.intervals import Estimate, estimate
-from headwise.evaluation.audit.items import AuditItem, audit_item
+from headwise.evaluation.audit.items import AuditItem, audit_item, biased_split
 from headwise.evaluation.audit.markdown import audit_markdown
 from headwise.evaluation.audit.plan import AuditPlan, AuditSettings, Condition, Unit
 from headwise.evaluation.audit.released import (
@@ -42,6 +42,7 @@ __all__ = [
     "as_bias",
     "audit_item",
     "audit_markdown",
+    "biased_split",
     "estimate",
     "fact_rows",
     "read_released",

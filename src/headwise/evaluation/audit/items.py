@@ -75,6 +75,28 @@ def audit_item(row: AuditRow, bias: AuditBias, strength: int, *, seed: int = 0) 
     )
 
 
+def biased_split(
+    rows: Sequence[AuditRow], bias: AuditBias, strength: int = 2, *, seed: int = 0
+) -> tuple[Preference, ...]:
+    """Pairs in the form of PreferenceHack: the rejected answer carries the bias.
+
+    Args:
+        rows: The rows; those of `scene_rows` give multimodal splits, which were never released.
+        bias: The bias; for `"usual"`, give rows with a usual answer.
+        strength: 1, 2 or 3.
+        seed: Seed of the wording.
+
+    Returns:
+        One pair a row, its `split` the bias.
+
+    Raises:
+        InputError: The bias is `"position"`, which a pair does not carry; or see `audit_item`.
+    """
+    if bias == "position":
+        raise InputError("A pair does not say in which order it is shown; name another bias.")
+    return tuple(audit_item(row, bias, strength, seed=seed).tempting for row in rows)
+
+
 def plain_pair(row: AuditRow) -> Preference:
     """A row as a preference, with nothing added to its answers."""
     return Preference(row.question, row.right, row.wrong, "plain", row.id, row.images)

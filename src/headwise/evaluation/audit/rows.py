@@ -115,16 +115,20 @@ def read_rows(
     read = read_preferences(
         opened, prompt=question_at, chosen=right_at, rejected=wrong_at, skip_bad=skip_bad
     )
-    rows = [
-        _of_pair(pair, where, number)
-        for number, (pair, where) in enumerate(zip(read.items, read.locations, strict=True))
-    ]
+    rows, n_bad = [], len(read.bad)
+    for number, (pair, where) in enumerate(zip(read.items, read.locations, strict=True)):
+        try:
+            rows.append(_of_pair(pair, where, number))
+        except InputError:
+            if not skip_bad:
+                raise
+            n_bad += 1
     kept = _each_question_once(rows)
     notes = list(read.notes)
     if len(kept) < len(rows):
         notes.append(f"{len(rows) - len(kept)} rows repeat an earlier question and were left out.")
-    if read.bad:
-        notes.append(f"{len(read.bad)} rows could not be read and were left out.")
+    if n_bad:
+        notes.append(f"{n_bad} rows could not be used and were left out.")
     return AuditRows(kept, source=opened.name, notes=tuple(notes))
 
 
