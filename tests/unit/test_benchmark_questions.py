@@ -480,3 +480,20 @@ def test_an_output_of_another_item_is_refused() -> None:
     items: list[Item] = list(questions("llava-bench", llava_rows()))
     with pytest.raises(InputError, match="order"):
         benchmark("whoops").measures(items, [Output("9"), Output("8"), Output("7")])
+
+
+def test_easy_vqa_reads_the_lists_of_its_package(tmp_path: Path) -> None:
+    picture(tmp_path / "test" / "images" / "0.png")
+    asked = [["what is the red shape?", "triangle", 0], ["is there a black shape?", "no", 0]]
+    (tmp_path / "test" / "questions.json").write_text(json.dumps(asked))
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "questions.json").write_text(json.dumps(asked[:1]))
+    bench = benchmark("easy-vqa")
+    items = questions("easy-vqa", load_rows(bench.header, tmp_path))
+    assert [item.split for item in items] == ["shape", "yes-no"]
+    assert items[0].options == ("circle", "rectangle", "triangle")
+    assert items[1].example.label == "No"
+    measures = bench.measures(items, answers(items, ["circle", "no."]))
+    assert measures[0].value == pytest.approx(1 / 2)
+    with pytest.raises(InputError, match="the answer 'pink'"):
+        bench.items([{"question": "q", "answer": "pink", "image": png()}])

@@ -21,7 +21,7 @@ PAIR = {"prompt": "p", "chosen": "a", "rejected": "b", "subset": "donotanswer", 
 
 
 def test_every_file_is_a_benchmark_with_a_full_header() -> None:
-    assert len(names()) == 24
+    assert len(names()) == 25
     for name in names():
         header = benchmark(name).header
         assert header.name == name
