@@ -497,3 +497,20 @@ def test_easy_vqa_reads_the_lists_of_its_package(tmp_path: Path) -> None:
     assert measures[0].value == pytest.approx(1 / 2)
     with pytest.raises(InputError, match="the answer 'pink'"):
         bench.items([{"question": "q", "answer": "pink", "image": png()}])
+
+
+def test_camerabench_scores_questions_on_two_clips_together() -> None:
+    rows = [
+        {"Index": n, "video": [png(n % 2), png(9)], "Question": f"Does it pan {n // 2}?"}
+        for n in range(4)
+    ]
+    items = questions("camerabench", rows)
+    assert [item.example.label for item in items] == ["Yes", "No", "No", "Yes"]
+    bench = benchmark("camerabench")
+    measures = bench.measures(items, answers(items, ["Yes", "No", "Yes", "Yes"]))
+    assert value(measures, "question_accuracy") == pytest.approx(1 / 2)
+    assert measures[0].value == pytest.approx(3 / 4)
+    with pytest.raises(InputError, match="four rows a group"):
+        bench.items(rows[:2])
+    with pytest.raises(InputError, match="order of their Index"):
+        bench.items(rows[::-1])
