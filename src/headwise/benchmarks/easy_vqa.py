@@ -58,6 +58,7 @@ class EasyVqa:
 
 def _item(number: int, row: Row) -> QuestionItem:
     answer = row.text("answer", "1").strip().casefold()
+    options: tuple[str, ...]
     if answer in ("yes", "no"):
         answer, kind, options = answer.capitalize(), "yes-no", _YES_NO
     elif answer in _SHAPES:
