@@ -9,7 +9,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from headwise.evaluation.items import Item, Measure, Output
+from headwise.benchmarks import benchmark
+from headwise.evaluation.items import Item, Measure, Output, QuestionItem
+
+
+def questions(name: str, rows: Sequence[Mapping[str, object]]) -> list[QuestionItem]:
+    items = benchmark(name).items(rows)
+    assert all(isinstance(item, QuestionItem) for item in items)
+    assert len({item.id for item in items}) == len(items)
+    return [item for item in items if isinstance(item, QuestionItem)]
 
 
 def rewards(items: Sequence[Item], values: Iterable[Sequence[float]]) -> list[Output]:
