@@ -217,7 +217,7 @@ def bench(
     `headwise bench list` shows the benchmarks, `headwise bench methods` what can be compared.
     """
     if name in ("list", "methods") and data_file is None:
-        _list(name, json=json)
+        _list(name, typed_command(context), json=json)
         return
     columns = {"text": text, "label": label, "image": image}
     columns |= {"prompt": prompt, "chosen": chosen, "rejected": rejected}
@@ -243,7 +243,10 @@ def bench(
     job.run(typed_command(context), json=json)
 
 
-def _list(what: str, *, json: bool) -> None:
+def _list(what: str, command: tuple[str, ...], *, json: bool) -> None:
+    others = [w for w in command if w.startswith("--") and w not in ("--json", "--quiet")]
+    if others:
+        raise InputError(f"headwise bench {what} runs nothing; leave out {', '.join(others)}.")
     if what == "list":
         write_json(benchmarks_json()) if json else show(benchmarks_table())
     else:

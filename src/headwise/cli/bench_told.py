@@ -73,12 +73,9 @@ def benchmarks_json() -> dict[str, Any]:
 
 
 def benchmarks_table() -> RichTable:
-    """All benchmarks, for a person."""
-    rows = [
-        (h.name, h.task, "yes" if h.images else "", h.dataset or h.source, h.licence, h.paper)
-        for h in _headers()
-    ]
-    return _plain_table(("name", "task", "images", "data", "licence", "paper"), rows)
+    """All benchmarks, for a person; `--json` has the rest of their headers."""
+    rows = [(h.name, h.task, "yes" if h.images else "", h.dataset or h.source) for h in _headers()]
+    return _plain_table(("name", "task", "images", "data"), rows)
 
 
 def methods_json() -> dict[str, Any]:
