@@ -9,8 +9,10 @@ from headwise.benchmarks.kinds.yes_no import yes_no
 from headwise.benchmarks.reading.frames import frames_of
 from headwise.benchmarks.reading.row import Row, as_rows, distinct
 from headwise.benchmarks.scoring.choice import is_right
+from headwise.benchmarks.scoring.groups import DIAGONAL, FOUR, square_accuracies
 from headwise.benchmarks.scoring.matching import Scored, macro, overall, part_means, replies
 from headwise.content import Image
+from headwise.errors import InputError
 from headwise.evaluation.items import Header, Item, Measure, Output
 
 _CLIP = ("frames", "images", "image", "video", "path", "first_frame")
@@ -29,8 +31,12 @@ HEADER = Header(
         "question": "the question",
         "label": "Yes or No",
         "task": "the kind of motion; else the name of the file",
+        "Index": "instead of label: four in a row are two questions on two clips, with yes to "
+        "question 0 on clip 0 and question 1 on clip 1, else no",
     },
-    scoring="Accuracy over all questions, of each kind of motion, and the mean of the kinds.",
+    scoring="Accuracy over all questions, of each kind of motion, and the mean of the kinds. Where "
+    "the rows are groups of two questions on two clips (Index) also question_accuracy (Q-Acc): a "
+    "question counts where it is right on both.",
     paper="arXiv:2504.15376",
     images=True,
     source="https://github.com/chancharikmitra/SAVs (data/camerabench_testset), with the clips of "
@@ -57,16 +63,44 @@ class CameraBench:
         read = as_rows(rows)
         kinds = [row.optional("task", "label_name") or row.part or "all" for row in read]
         names = distinct([f"{kind}-{n}" for n, kind in enumerate(kinds, start=1)])
-        return [
-            yes_no(name, row.text("question"), _frames(row), row.truth("label"), split=kind)
-            for name, kind, row in zip(names, kinds, read, strict=True)
-        ]
+        in_fours = read[0].find("label", "answer") is None
+        if in_fours and len(read) % 4:
+            raise InputError(
+                f"Without labels CameraBench has four rows a group; {len(read)} are no whole "
+                "groups. Read a multiple of four, or give a column label."
+            )
+        found: list[Item] = []
+        for place, (name, kind, row) in enumerate(zip(names, kinds, read, strict=True)):
+            group, tags, label = None, {}, False
+            if in_fours:
+                group, cell = _place(row, place)
+                tags, label = {"cell": cell}, cell in DIAGONAL
+            else:
+                label = row.truth("label", "answer")
+            text = row.text("question")
+            found.append(
+                yes_no(name, text, _frames(row), label, split=kind, group=group, tags=tags)
+            )
+        return found
 
     def measures(self, items: Sequence[Item], outputs: Sequence[Output]) -> list[Measure]:
         """Accuracy over all, its mean over kinds, and of each; see `Benchmark.measures`."""
-        scored = [Scored(one.item, float(is_right(one))) for one in replies(items, outputs)]
+        given = replies(items, outputs)
+        scored = [Scored(one.item, float(is_right(one))) for one in given]
         kinds = part_means("accuracy", scored)
-        return [overall("accuracy", scored), macro("macro_accuracy", kinds), *kinds]
+        found = [overall("accuracy", scored), macro("macro_accuracy", kinds), *kinds]
+        if all(one.item.group is not None for one in given):
+            squares = square_accuracies(given, is_right)
+            found.insert(1, Measure("question_accuracy", squares.question, 2 * squares.n))
+        return found
+
+
+def _place(row: Row, place: int) -> tuple[str, str]:
+    """The group of a row without label, and which of its four it is."""
+    index = row.text("Index")
+    if not index.isdigit() or int(index) % 4 != place % 4:
+        row.refuse(f"Index {index!r} in place {place + 1}", "the rows in the order of their Index")
+    return str(int(index) // 4), FOUR[place % 4]
 
 
 def _frames(row: Row) -> tuple[Image, ...]:

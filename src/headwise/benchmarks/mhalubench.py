@@ -36,6 +36,7 @@ HEADER = Header(
     paper="arXiv:2402.03190",
     images=True,
     files=("MHaluBench_val-v0.2.json",),
+    checked=False,
     notes="The columns are those of the published training set; that the validation set has the "
     "same was not checked. The Hub's table names pictures and does not hold them: download them, "
     "and give the folder.",

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 from headwise.benchmarks.reading.row import Row, as_rows, distinct
 from headwise.benchmarks.scoring.choice import is_right
-from headwise.benchmarks.scoring.groups import FOUR, groups_of, square_of
-from headwise.benchmarks.scoring.matching import mean, replies
+from headwise.benchmarks.scoring.groups import DIAGONAL, FOUR, square_accuracies
+from headwise.benchmarks.scoring.matching import replies
 from headwise.content import Image
 from headwise.errors import InputError
 from headwise.evaluation.items import Header, Item, Measure, Output, QuestionItem
 from headwise.examples import Example
 
-# Questions on pictures (question, image), in the order of the one-question-a-row form, and the
-# answers that the official code takes them to have.
-_ORDER = ("00", "01", "10", "11")
-_FIRST_OPTION = ("00", "11")
 _OPTIONS = {"yes_no": ("Yes", "No"), "multiple_choice": ("A", "B")}
 
 HEADER = Header(
@@ -76,14 +72,12 @@ class NaturalBench:
 
     def measures(self, items: Sequence[Item], outputs: Sequence[Output]) -> list[Measure]:
         """G-Acc, Q-Acc, I-Acc and accuracy; see `Benchmark.measures`."""
-        groups = groups_of(replies(items, outputs), "cell", FOUR)
-        squares = [square_of(group, is_right) for group in groups]
-        n = len(squares)
+        found = square_accuracies(replies(items, outputs), is_right)
         return [
-            Measure("group_accuracy", mean(float(all(s.cells)) for s in squares), n),
-            Measure("question_accuracy", mean(mean(s.both_of_first) for s in squares), 2 * n),
-            Measure("image_accuracy", mean(mean(s.both_of_second) for s in squares), 2 * n),
-            Measure("accuracy", mean(mean(s.cells) for s in squares), 4 * n),
+            Measure("group_accuracy", found.group, found.n),
+            Measure("question_accuracy", found.question, 2 * found.n),
+            Measure("image_accuracy", found.image, 2 * found.n),
+            Measure("accuracy", found.single, 4 * found.n),
         ]
 
 
@@ -92,7 +86,7 @@ def _group(name: str, row: Row) -> list[Item]:
     questions = [row.text("Question_0"), row.text("Question_1")]
     images = [row.images("Image_0"), row.images("Image_1")]
     found: list[Item] = []
-    for cell in _ORDER:
+    for cell in FOUR:
         question, image = int(cell[0]), int(cell[1])
         answer = row.text(f"Image_{image}_Question_{question}").strip().capitalize()
         if answer not in _OPTIONS[kind]:
@@ -102,11 +96,11 @@ def _group(name: str, row: Row) -> list[Item]:
 
 
 def _single(number: int, row: Row) -> Item:
-    cell, kind = _ORDER[number % 4], _kind(row)
+    cell, kind = FOUR[number % 4], _kind(row)
     given = row.optional("Index")
     if given is not None and given.isdigit() and int(given) % 4 != number % 4:
         row.refuse(f"Index {given} in place {number + 1}", "the rows in the order of their Index")
-    answer = _OPTIONS[kind][0 if cell in _FIRST_OPTION else 1]
+    answer = _OPTIONS[kind][0 if cell in DIAGONAL else 1]
     group = str(int(given) // 4 if given is not None and given.isdigit() else number // 4)
     return _item(group, cell, row.text("Question"), row.images("Image"), kind, answer)
 

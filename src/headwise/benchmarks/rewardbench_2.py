@@ -78,13 +78,16 @@ def _item(name: str, row: Row) -> Item:
     if n_right != len(right):
         row.refuse(f"num_correct={n_right} beside {len(right)} chosen responses", "as many")
     tags: dict[str, str] = {}
+    group = None
     if subset.casefold() == TIES.casefold():
         subset = TIES
         kind, _, number = row.text("id").partition(":")
         if kind not in _KINDS or not number:
             row.refuse(f"the id {row.text('id')!r} in Ties", '"ref:K" or "tied:K"')
-        tags = {"kind": kind, "number": number}
-    return RewardItem(name, row.prompt("prompt"), (*right, *wrong), n_right, subset, tags=tags)
+        tags, group = {"kind": kind}, f"ties-{number}"
+    return RewardItem(
+        name, row.prompt("prompt"), (*right, *wrong), n_right, subset, group=group, tags=tags
+    )
 
 
 def _credit(one: Rewarded) -> float:
@@ -96,10 +99,10 @@ def _credit(one: Rewarded) -> float:
 def _of_ties(ties: Sequence[Rewarded]) -> float:
     figures: dict[str, dict[str, TieStats]] = {kind: {} for kind in _KINDS}
     for one in ties:
-        if "kind" not in one.item.tags:
-            raise InputError(f"{one.item.id!r} of Ties has no kind; make it with items().")
-        of_kind = figures[one.item.tags["kind"]]
-        of_kind[one.item.tags["number"]] = TieStats.of(one.right, one.wrong)
+        kind, group = one.item.tags.get("kind"), one.item.group
+        if kind not in _KINDS or group is None:
+            raise InputError(f"{one.item.id!r} of Ties has no kind or group; make it with items().")
+        figures[kind][group] = TieStats.of(one.right, one.wrong)
     return ties_score(figures["ref"], figures["tied"])
 
 

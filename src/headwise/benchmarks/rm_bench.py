@@ -32,8 +32,8 @@ HEADER = Header(
     "score is the mean of the domains.",
     paper="arXiv:2410.16184",
     files=("total_dataset.json",),
-    notes="The rule is that of the README; the name of the file on the Hub and the pooling of "
-    "safety were not checked against it.",
+    notes="The rule is that of the README; that safety is pooled before the mean of domains is "
+    "taken was not checked.",
 )
 
 
@@ -75,23 +75,23 @@ class RMBench:
             domains.setdefault(one.item.split, []).append(one)
         figures = {domain: style_accuracies(rows) for domain, rows in domains.items()}
         found = [Measure("score", mean(f.mean for f in figures.values()), len(given))]
-        found += _measures(
-            StyleAccuracies(
-                *(mean(getattr(f, name) for f in figures.values()) for name in _PARTS), n=len(given)
-            ),
-            "all",
+        every = list(figures.values())
+        means = StyleAccuracies(
+            hard=mean(f.hard for f in every),
+            normal=mean(f.normal for f in every),
+            easy=mean(f.easy for f in every),
+            n=len(given),
         )
+        found += _measures(means, "all")
         for domain, of_domain in figures.items():
             found.append(Measure("accuracy", of_domain.mean, of_domain.n, domain))
             found += _measures(of_domain, domain)
         return found
 
 
-_PARTS = ("hard", "normal", "easy")
-
-
 def _measures(figures: StyleAccuracies, split: str) -> list[Measure]:
-    return [Measure(f"{p}_accuracy", getattr(figures, p), figures.n, split) for p in _PARTS]
+    parts = {"hard": figures.hard, "normal": figures.normal, "easy": figures.easy}
+    return [Measure(f"{p}_accuracy", value, figures.n, split) for p, value in parts.items()]
 
 
 BENCHMARK = RMBench()

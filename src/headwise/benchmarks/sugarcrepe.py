@@ -38,7 +38,7 @@ HEADER = Header(
     ),
     source="https://github.com/RAIVNLab/sugar-crepe (data/) with COCO's val2017 beside it",
     notes="The official code gives the accuracy of each kind; those over all pairs and the mean of "
-    "the kinds are added.",
+    "the kinds are added. The licence was not checked.",
 )
 
 

@@ -34,7 +34,7 @@ HEADER = Header(
     images=True,
     notes="The paper scores answers by exact match and by BEM, a classifier that headwise does not "
     "ship: give it as a function, BENCHMARK.with_equivalence(f). How the paper normalises answers "
-    "for exact match was not checked.",
+    "for exact match, and the licence, were not checked.",
 )
 
 

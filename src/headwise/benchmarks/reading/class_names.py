@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from headwise.errors import MissingExtraError
+
 
 def class_names(loaded: Any) -> dict[str, list[str]]:
     """The class names that a data set of `datasets` knows of its columns, in their order."""
@@ -19,10 +21,20 @@ def class_names(loaded: Any) -> dict[str, list[str]]:
 
 
 def class_names_of_parquet(path: Path) -> dict[str, list[str]]:
-    """The class names that `datasets` wrote into a Parquet file; none where it did not."""
-    import pyarrow.parquet as pq
+    """The class names that `datasets` wrote into a Parquet file; none where it did not.
 
-    written = (pq.read_schema(path).metadata or {}).get(b"huggingface")
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError("pyarrow", "parquet", f"Reading the Parquet file {path}") from None
+    try:
+        written = (pq.read_schema(path).metadata or {}).get(b"huggingface")
+    except (pa.ArrowException, OSError):
+        return {}  # What is wrong with the file is told by who reads its rows.
     if written is None:
         return {}
     features = json.loads(written).get("info", {}).get("features", {})

@@ -81,14 +81,24 @@ def _file_rows(path: Path) -> Iterator[Row]:
 
 
 def _entries(path: Path) -> dict[str, dict[str, object]] | None:
-    """The rows of a JSON object of objects, such as `{"0": {...}, "1": {...}}`, by their keys."""
+    """The rows of a JSON document of a form that lists of objects are not, by their keys.
+
+    An object of objects (`{"0": {...}, "1": {...}}`), or a list of lists, whose columns are called
+    by their place (`"0"`, `"1"`, ...).
+    """
     with path.open("rb") as file:
-        if not file.read(64).lstrip().startswith(b"{"):
-            return None
+        head = file.read(64).lstrip().replace(b" ", b"")
+    if not head.startswith((b"{", b"[[")):
+        return None
     try:
         held = json.loads(path.read_text("utf-8-sig"))
     except ValueError:
         return None  # One object a line, or broken: the reader of JSON says which.
+    if isinstance(held, list) and all(isinstance(values, list) for values in held):
+        return {
+            str(number): {str(place): value for place, value in enumerate(values)}
+            for number, values in enumerate(held)
+        }
     is_table = isinstance(held, dict) and bool(held)
     return held if is_table and all(isinstance(v, dict) for v in held.values()) else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from headwise.benchmarks.scoring.matching import Reply
+from headwise.benchmarks.scoring.matching import Reply, mean
 from headwise.errors import InputError
 
 
@@ -73,7 +73,9 @@ class Square:
 
 
 FOUR = ("00", "01", "10", "11")
-"""The tags of a two-by-two: question or caption first, image second."""
+"""The tags of a two-by-two: question or caption first, image second. In this order stand the rows
+of data sets that have a question a row, and the answers alternate: yes to the first and last."""
+DIAGONAL = ("00", "11")
 
 
 def square_of(group: Group, is_right: Callable[[Reply], bool]) -> Square:
@@ -124,4 +126,48 @@ def match_scores(scores: Mapping[str, float]) -> MatchScores:
     return MatchScores(
         text=scores["00"] > scores["10"] and scores["11"] > scores["01"],
         image=scores["00"] > scores["01"] and scores["11"] > scores["10"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SquareAccuracies:
+    """NaturalBench's figures.
+
+    Args:
+        group: The share of groups of which all four are right.
+        question: The share of questions that are right on both pictures.
+        image: The share of pictures on which both questions are right.
+        single: The share that is right.
+        n: Of how many groups.
+    """
+
+    group: float
+    question: float
+    image: float
+    single: float
+    n: int
+
+
+def square_accuracies(
+    replies: Iterable[Reply], is_right: Callable[[Reply], bool]
+) -> SquareAccuracies:
+    """The figures of two-by-twos, after `get_scores` of NaturalBench (arXiv:2410.14669).
+
+    Args:
+        replies: Replies to items with a group and the tag `"cell"`, one of `FOUR`.
+        is_right: Whether a reply is.
+
+    Returns:
+        The figures.
+
+    Raises:
+        InputError: A group is not whole.
+    """
+    squares = [square_of(group, is_right) for group in groups_of(replies, "cell", FOUR)]
+    return SquareAccuracies(
+        group=mean(float(all(square.cells)) for square in squares),
+        question=mean(mean(square.both_of_first) for square in squares),
+        image=mean(mean(square.both_of_second) for square in squares),
+        single=mean(mean(square.cells) for square in squares),
+        n=len(squares),
     )

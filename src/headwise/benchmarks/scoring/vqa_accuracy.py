@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from headwise.benchmarks.scoring.matching import mean
 from headwise.errors import InputError
@@ -47,6 +48,8 @@ _CONTRACTIONS = {
 }
 
 
+# A bootstrap scores the same answers thousands of times.
+@lru_cache(maxsize=100_000)
 def normalised(answer: str) -> str:
     """An answer as VQA accuracy compares it.
 
@@ -90,6 +93,11 @@ def vqa_accuracy(answer: str | None, references: Sequence[str]) -> float:
         raise InputError("VQA accuracy needs what people answered; there is nothing.")
     if answer is None:
         return 0.0
+    return _agreement(answer, tuple(references))
+
+
+@lru_cache(maxsize=100_000)
+def _agreement(answer: str, references: tuple[str, ...]) -> float:
     said = normalised(answer)
     given = [normalised(reference) for reference in references]
     agreeing = Counter(given)[said]
