@@ -24,20 +24,33 @@ def written(path: Path, rows: list[dict[str, str]]) -> Path:
 def test_classes_are_those_that_occur_and_ids_are_distinct(tmp_path: Path) -> None:
     rows = [
         {"text": "x", "label": "b", "id": "1", "split": "s"},
+        {"text": "z", "label": "a", "id": "2", "split": "s"},
         {"text": "y", "label": "a", "id": "1", "split": "t"},
     ]
     data = own_data(written(tmp_path / "mine.jsonl", rows), "classes")
     items = data.read(tmp_path / "mine.jsonl")
-    assert [item.id for item in items] == ["1", "1 (2)"]
-    assert {item.options for item in items if isinstance(item, QuestionItem)} == {("a", "b")}
+    assert [item.id for item in items] == ["1", "2", "1 (2)"]
+    assert data.header.task == "classes"
     assert data.header.name == "mine.jsonl"
     assert data.items(rows) == items
-    outputs = [Output("1", answer="b"), Output("1 (2)", answer="b")]
+    given = [("1", "b"), ("2", "b"), ("1 (2)", "b")]
+    outputs = [Output(name, answer=answer) for name, answer in given]
     assert [(m.name, m.value, m.n, m.split) for m in data.measures(items, outputs)] == [
-        ("accuracy", 0.5, 2, "all"),
-        ("accuracy", 1.0, 1, "s"),
+        ("accuracy", 1 / 3, 3, "all"),
+        ("accuracy", 0.5, 2, "s"),
         ("accuracy", 0.0, 1, "t"),
     ]
+
+
+def test_splits_that_share_no_class_are_tasks_of_their_own(tmp_path: Path) -> None:
+    found = {"s": "ab", "t": "xy", "u": "bc", "v": "cd"}
+    rows = [{"text": s + c, "label": c, "split": s} for s, of in found.items() for c in of]
+    path = written(tmp_path / "m.jsonl", rows)
+    options = {
+        item.split: getattr(item, "options", None) for item in own_data(path, "classes").read(path)
+    }
+    together = tuple("abcd")
+    assert options == {"s": together, "t": ("x", "y"), "u": together, "v": together}
 
 
 def test_pairs_become_items_with_the_right_response_first(tmp_path: Path) -> None:

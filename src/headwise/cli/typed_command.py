@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from click.core import ParameterSource
-
 
 def typed_command(context: Any) -> tuple[str, ...]:
     """The command with the arguments and options that were given.
@@ -19,9 +17,10 @@ def typed_command(context: Any) -> tuple[str, ...]:
     """
     words = context.command_path.split()
     for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        source = context.get_parameter_source(parameter.name)
         value = context.params.get(parameter.name)
-        if not given or value is None:
+        # By its name: typer may have a click of its own.
+        if getattr(source, "name", "") != "COMMANDLINE" or value is None:
             continue
         if parameter.param_type_name == "argument":
             words.append(str(value))

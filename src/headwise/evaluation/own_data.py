@@ -95,7 +95,8 @@ class OwnData:
             name: What items without an id are called, before their number.
 
         Returns:
-            The items. Classes are those that occur.
+            The items. Classes are those that occur; splits that share no class are tasks of their
+            own, whose items have their own classes to choose from.
 
         Raises:
             InputError: The source cannot be read, or a row is bad; names it.
@@ -116,14 +117,14 @@ class OwnData:
             source, text=at.text, label=at.label, image=at.image, skip_bad=skip_bad
         )
         ids = _distinct([e.id or f"{name}-{n}" for n, e in enumerate(examples.items, 1)])
-        classes = tuple(sorted({str(example.label) for example in examples.items}))
-        if self.task == "classes" and len(classes) < 2:
-            raise InputError(
-                f"{self.name} has one class only ({classes[0]!r}). For questions with free answers "
-                "use --task answers."
-            )
-        options = classes if self.task == "classes" else ()
-        return [_question(*one, options) for one in zip(ids, examples.items, strict=True)]
+        classes = _classes_by_split(examples.items) if self.task == "classes" else {}
+        for options in classes.values():
+            if len(options) < 2:
+                raise InputError(
+                    f"{self.name} has one class only ({options[0]!r}). For questions with free "
+                    "answers use --task answers."
+                )
+        return [_question(*one, classes) for one in zip(ids, examples.items, strict=True)]
 
     def items(self, rows: Sequence[Mapping[str, object]]) -> list[Item]:
         """Rows as items; see `read` and `Benchmark.items`. Pictures are named by their paths."""
@@ -165,9 +166,30 @@ def _pair(name: str, pair: Preference) -> RewardItem:
     return RewardItem(name, pair.prompt, responses, split=pair.split or "all", images=pair.images)
 
 
-def _question(name: str, example: Example, options: tuple[str, ...]) -> QuestionItem:
-    split = next(filter(None, map(example.fields.get, _SPLITS)), None)
-    return QuestionItem(name, example, options, split=split or "all")
+def _question(name: str, example: Example, classes: Mapping[str, tuple[str, ...]]) -> QuestionItem:
+    split = _split_of(example)
+    return QuestionItem(name, example, classes.get(split, ()), split=split)
+
+
+def _split_of(example: Example) -> str:
+    return next(filter(None, map(example.fields.get, _SPLITS)), None) or "all"
+
+
+def _classes_by_split(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
+    """The classes of each split; those of splits that share any are put together."""
+    found: dict[str, set[str]] = {}
+    for example in examples:
+        found.setdefault(_split_of(example), set()).add(str(example.label))
+    for split in found:
+        whole = found[split]
+        sharing = [other for other in found if found[other] & whole]
+        # Until nothing is added: a split may share with another only by way of a third.
+        while any(not found[other] <= whole for other in sharing):
+            whole = whole.union(*(found[other] for other in sharing))
+            sharing = [other for other in found if found[other] & whole]
+        for other in sharing:
+            found[other] = whole
+    return {split: tuple(sorted(classes)) for split, classes in found.items()}
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
