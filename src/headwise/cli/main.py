@@ -8,6 +8,7 @@ import typer
 
 from headwise import __version__
 from headwise.cli.audit import audit
+from headwise.cli.bench import bench
 from headwise.cli.ccot import ccot
 from headwise.cli.demo import demo
 from headwise.cli.fit_classifier import fit_classifier
@@ -17,6 +18,7 @@ from headwise.cli.generate import generate
 from headwise.cli.guard import GuardedCommand
 from headwise.cli.inspect import inspect
 from headwise.cli.predict import predict
+from headwise.cli.report import report
 from headwise.cli.score import score
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -90,6 +92,13 @@ _add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
 _add(app, "generate", generate, "headwise generate capitals new.jsonl -o answered.jsonl")
 _add(app, "ccot", ccot, 'headwise ccot photo.jpg "What is left of the dog?" --show-graph')
 _add(app, "audit", audit, "headwise audit judge -o audit")
+_add(
+    app,
+    "bench",
+    bench,
+    "headwise bench --data-file messages.jsonl --task classes --methods sav,zero-shot -o r.json",
+)
+_add(app, "report", report, "headwise report r.json -o page")
 _add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
 
 

@@ -56,7 +56,8 @@ def official_measures(
         seed: Of the bootstrap.
 
     Returns:
-        The figures, in the benchmark's order. One that some replicate lacks has no interval.
+        The figures, in the benchmark's order. One that some replicate lacks has no interval, nor
+        has one that a judge gives.
 
     Raises:
         InputError: The rule cannot be put to the outputs.
@@ -64,6 +65,8 @@ def official_measures(
     of_seeds = [benchmark.measures(items, found) for found in outputs]
     points = {(m.name, m.split): m for m in of_seeds[0]}
     values = {key: _mean(_value_of(measures, key) for measures in of_seeds) for key in points}
+    # Each replicate would have a judge rate all answers again.
+    n_resamples = 0 if benchmark.header.judge else n_resamples
     replicates = _replicates(benchmark, items, outputs, n_resamples, seed)
     found = []
     for (name, split), point in points.items():

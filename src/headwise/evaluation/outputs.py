@@ -22,8 +22,8 @@ def outputs_of(
 
     Args:
         task: What is asked.
-        fitted: For `"rewards"` a `Rewarder`; for `"classes"` a `Classifier`, or an `Answerer` whose
-            answers are options; for `"answers"` an `Answerer`.
+        fitted: For `"rewards"` a `Rewarder`; for `"classes"`, and for `"answers"` that are options,
+            a `Classifier` or an `Answerer`; for other `"answers"` an `Answerer`.
         items: `n` items.
         progress: Whether to show a progress bar on stderr.
 
@@ -39,7 +39,9 @@ def outputs_of(
         found = _rewards(_of_kind(fitted, "score", task), rows, progress)
     else:
         questions = [item for item in items if isinstance(item, QuestionItem)]
-        if task == "classes" and hasattr(fitted, "predict_proba"):
+        # Options can be chosen by either kind, whatever the benchmark mostly is for.
+        has_options = task == "classes" or all(item.options for item in questions)
+        if has_options and hasattr(fitted, "predict_proba"):
             found = _classes(fitted, questions, progress)
         else:
             found = _answers(_of_kind(fitted, "answer", task), questions, progress)
@@ -68,7 +70,9 @@ def score_of(item: Item, output: Output, benchmark: Benchmark | None = None) -> 
         return sum(wins) / len(wins) if wins else 1.0
     if item.options:
         return float(output.answer is not None and output.answer == item.example.label)
-    if benchmark is not None and item.group is None and item.references:
+    # A judge is asked once for all items, not for each anew.
+    is_cheap = benchmark is not None and not benchmark.header.judge
+    if benchmark is not None and is_cheap and item.group is None and item.references:
         measured = _measured_alone(benchmark, item, output)
         if measured is not None:
             return measured
@@ -175,9 +179,16 @@ def _answers(answerer: Answerer, items: Sequence[QuestionItem], progress: bool) 
         return []
     answers = answerer.answer([item.example for item in items], progress=progress)
     return [
-        Output(item.id, answer=answered.answer)
+        Output(item.id, answer=_as_option(answered.answer, item.options))
         for item, answered in zip(items, answers, strict=True)
     ]
+
+
+def _as_option(answer: str | None, options: Sequence[str]) -> str | None:
+    """The option that an answer is but for case and blanks; the answer as it is where none."""
+    if answer is None:
+        return None
+    return next((option for option in options if _folded(option) == _folded(answer)), answer)
 
 
 def _require_finite(values: np.ndarray[Any, np.dtype[np.float64]]) -> None:

@@ -227,10 +227,11 @@ def _failures(summary: Summary) -> list[str]:
         source = f" fitted on {run.fitted_on}" if run.fitted_on is not None else ""
         key = run.method, run.shots, str(run.error)
         found.setdefault(key, []).append(f"{run.seed}{source}")
-    return [
+    failures = [
         f"{method} ({_shots(shots)} shots; seeds {', '.join(seeds)}): {error}"
         for (method, shots, error), seeds in found.items()
     ]
+    return [*failures, *(note for result in summary.results for note in result.notes)]
 
 
 def _shots(shots: int) -> str:

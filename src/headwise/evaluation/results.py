@@ -136,6 +136,7 @@ class BenchResult:
         items: The scored items, in order.
         runs: Every run.
         official: The figures by the benchmark's rule; the first of a method is its headline.
+        notes: One sentence for each method that the rule could not be put to.
     """
 
     command: tuple[str, ...]
@@ -150,6 +151,7 @@ class BenchResult:
     items: tuple[ItemRecord, ...]
     runs: tuple[Run, ...]
     official: tuple[OfficialFigure, ...]
+    notes: tuple[str, ...] = ()
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
 

@@ -63,7 +63,7 @@ def run(
         the same run again gives the same, but for seconds.
 
     Raises:
-        InputError: The ledger holds another job, or the benchmark's rule refuses an output.
+        InputError: The ledger holds another job.
         OSError: The ledger cannot be written.
     """
     if ledger is None:
@@ -81,6 +81,7 @@ def run(
         description="Evaluating" if progress else "",
     )
     runs = _runs(plan, steps, list(rows.rows()))
+    official, notes = _official(plan, runs)
     header = plan.benchmark.header
     return BenchResult(
         command=tuple(command),
@@ -94,7 +95,8 @@ def run(
         methods=tuple(MethodRecord(c.name, c.role, dict(c.settings)) for c in plan.contenders),
         items=tuple(_record(item) for item in plan.scored),
         runs=tuple(runs),
-        official=tuple(_official(plan, runs)),
+        official=tuple(official),
+        notes=tuple(notes),
     )
 
 
@@ -215,18 +217,25 @@ def _run(plan: Plan, trial: Trial, done: Sequence[tuple[Step, Row]]) -> Run:
     )
 
 
-def _official(plan: Plan, runs: Sequence[Run]) -> list[OfficialFigure]:
+def _official(plan: Plan, runs: Sequence[Run]) -> tuple[list[OfficialFigure], list[str]]:
+    """The figures by the benchmark's rule, and why some method has none."""
     groups: dict[tuple[str, int, str | None], list[Run]] = {}
     for found in runs:
         if found.error is None:
             groups.setdefault((found.method, found.shots, found.fitted_on), []).append(found)
-    return [
-        OfficialFigure(method, shots, source, m.name, m.split, m.n, m.value, m.low, m.high)
-        for (method, shots, source), of_seeds in groups.items()
-        for m in official_measures(
-            plan.benchmark, plan.scored, [found.outputs for found in of_seeds]
-        )
-    ]
+    figures, notes = [], []
+    for (method, shots, source), of_seeds in groups.items():
+        outputs = [found.outputs for found in of_seeds]
+        try:
+            measures = official_measures(plan.benchmark, plan.scored, outputs)
+        except HeadwiseError as error:
+            notes.append(f"The rule of {plan.benchmark.header.title} refuses {method}: {error}")
+            continue
+        figures += [
+            OfficialFigure(method, shots, source, m.name, m.split, m.n, m.value, m.low, m.high)
+            for m in measures
+        ]
+    return figures, notes
 
 
 def _record(item: Item) -> ItemRecord:

@@ -129,7 +129,7 @@ class Summary:
     @property
     def main_figure(self) -> str:
         """The name of the main figure."""
-        return MAIN_FIGURE[self.benchmark.task]
+        return "exact match" if self.benchmark.judge else MAIN_FIGURE[self.benchmark.task]
 
     @property
     def failed(self) -> tuple[Run, ...]:

@@ -10,6 +10,7 @@ import torch
 
 from headwise.engines.base import Engine
 from headwise.errors import InputError
+from headwise.evaluation.lettered import LetteredClassifier, with_options
 from headwise.evaluation.splits import Support
 from headwise.examples import Example, labels_of
 from headwise.methods.sparse_attention_classifier import (
@@ -41,6 +42,10 @@ def carried(fitted: Any, engine: Engine, support: Support, *, progress: bool = F
     Raises:
         InputError: The support is not of labelled examples, for heads that are carried.
     """
+    if isinstance(fitted, LetteredClassifier):
+        shown = [with_options(example) for example in support if isinstance(example, Example)]
+        inner = carried(fitted.classifier, engine, tuple(shown), progress=progress)
+        return LetteredClassifier(inner)
     if not isinstance(fitted, SparseAttentionClassifier):
         return fitted
     examples = [example for example in support if isinstance(example, Example)]
