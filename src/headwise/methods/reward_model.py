@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from headwise.examples import Preference, Prompt, Response, prompt_with_images
 from headwise.heads import HeadLayout, HeadSet, Steering
 from headwise.methods.reward_asking import ask, ask_pairs
 from headwise.methods.reward_details import RewardDetails
+from headwise.methods.reward_function import RewardFunction
 from headwise.methods.reward_inputs import ImagesOfRows, check_rows, prompts_shown
 from headwise.methods.reward_judging import Judgements, Questions, judge
 from headwise.methods.reward_readouts import ReadoutWeights
@@ -38,6 +40,8 @@ from headwise.prompts.reward import Form, RewardPrompt
 from headwise.selection.directions import DirectionReadout
 
 ResponseT = TypeVar("ResponseT", bound=Content)
+
+_NAME_WORDS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +83,31 @@ class RewardModel(Artifact):
             f"RewardModel({self.prompt.criterion!r}, form={self.prompt.form!r}, "
             f"readout={self.readout!r}, {len(self.heads)} heads of {self.fingerprint.model_id})"
         )
+
+    @property
+    def __name__(self) -> str:
+        """What trainers call it in their metrics: the criterion as one word."""
+        words = re.findall(r"[a-z0-9]+", self.criterion.lower())
+        return "_".join(words[:_NAME_WORDS]) or "reward"
+
+    def __call__(
+        self, prompts: Sequence[object], completions: Sequence[object], **columns: Any
+    ) -> list[float]:
+        """Rewards as TRL asks for them; see `RewardFunction.__call__`."""
+        return self.as_trl()(prompts, completions, **columns)
+
+    def as_trl(self, *, name: str | None = None) -> RewardFunction:
+        """A reward function for TRL's `GRPOTrainer` and `RLOOTrainer`.
+
+        The reward model itself is one too; this one has a name of your own and can be pickled.
+
+        Args:
+            name: What the trainer calls it in its metrics; the criterion as one word where None.
+
+        Returns:
+            The function.
+        """
+        return RewardFunction(self, name=name or self.__name__)
 
     @property
     def criterion(self) -> str:
@@ -130,9 +159,9 @@ class RewardModel(Artifact):
             InputError: Other numbers of prompts, responses and images; or, in the ranked form, a
                 prompt with one response only.
         """
-        return self.score_details(prompts, responses, images, progress=progress).rewards
+        return self.score_each(prompts, responses, images, progress=progress).rewards
 
-    def score_details(
+    def score_each(
         self,
         prompts: Sequence[Prompt],
         responses: Sequence[Response],
