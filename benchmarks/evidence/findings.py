@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.evidence.ways import Answers, Ways
 from headwise.evaluation.audit import AuditReport, Condition
 from headwise.evaluation.audit.intervals import Estimate, estimate, wins
 from headwise.evaluation.results import BenchResult
 from headwise.evaluation.summary import Summary, summarize
-from numpy.typing import NDArray
-
-from benchmarks.evidence.ways import Answers, Ways
 
 Floats = NDArray[np.float64]
 
