@@ -16,6 +16,7 @@ STAGES = (
     "progress",
     "content",
     "examples",
+    "client",
     "data",
     "scenes",
     "graphs",
