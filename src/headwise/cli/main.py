@@ -17,6 +17,7 @@ from headwise.cli.guard import GuardedCommand
 from headwise.cli.inspect import inspect
 from headwise.cli.predict import predict
 from headwise.cli.score import score
+from headwise.cli.serve import serve
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -88,6 +89,7 @@ _add(app, "predict", predict, "headwise predict topics new.jsonl -o predicted.js
 _add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
 _add(app, "generate", generate, "headwise generate capitals new.jsonl -o answered.jsonl")
 _add(app, "ccot", ccot, 'headwise ccot photo.jpg "What is left of the dog?" --show-graph')
+_add(app, "serve", serve, "headwise serve judge topics --port 8000")
 _add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
 
 
