@@ -15,7 +15,12 @@ from starlette.requests import Request
 from headwise.errors import HeadwiseError, InputError
 from headwise.server.batcher import Batcher, Runner, Work
 from headwise.server.reading import Reader
-from headwise.server.refusals import DeadlineError, RefusalError, told
+from headwise.server.refusals import (
+    DeadlineError,
+    RefusalError,
+    is_clients_fault,
+    told,
+)
 from headwise.server.settings import RequestLimits
 from headwise.server.shelf import Shelf
 
@@ -111,7 +116,9 @@ class Desk:
             return []
         self.batcher.submit(works)
         futures = [asyncio.wrap_future(work.future) for work in works]
-        everything = asyncio.ensure_future(asyncio.gather(*futures, return_exceptions=True))
+        for future in futures:
+            future.add_done_callback(_heard)
+        everything = asyncio.ensure_future(asyncio.wait(futures))
         leaving = asyncio.ensure_future(_left(request))
         try:
             done, _ = await asyncio.wait(
@@ -121,21 +128,28 @@ class Desk:
                 if leaving in done:
                     raise RefusalError(499, "The client left before the answer.")
                 raise DeadlineError(seconds)
-            return [_outcome(found) for found in everything.result()]
+            return [_outcome(future) for future in futures]
         finally:
             leaving.cancel()
             self.batcher.cancel(works)
             everything.cancel()
 
 
-def _outcome(found: Any) -> Any:
-    if isinstance(found, RefusalError):
-        raise found
-    if isinstance(found, BaseException):
-        if not isinstance(found, HeadwiseError):
-            log.error("item failed", extra={"facts": {"event": "failure"}}, exc_info=found)
-        return Failure(told(found), isinstance(found, InputError))
-    return found
+def _heard(future: asyncio.Future[Any]) -> None:
+    """Marks an error as noticed, also where nobody waits for it any more."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _outcome(future: asyncio.Future[Any]) -> Any:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, RefusalError):
+        raise error
+    if not isinstance(error, HeadwiseError):
+        log.error("item failed", extra={"facts": {"event": "failure"}}, exc_info=error)
+    return Failure(told(error), is_clients_fault(error))
 
 
 async def _left(request: Request) -> None:
