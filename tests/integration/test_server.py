@@ -114,7 +114,7 @@ def test_any_mix_of_concurrent_requests_gives_the_offline_answers(engine, folder
         np.testing.assert_allclose(values, alone, **CLOSE)
 
 
-def test_several_criteria_are_told_apart_and_averaged(client, offline):
+def test_several_criteria_are_told_apart_and_summed(client, offline):
     items = [item("an answer"), item("no")]
     body = {"criteria": ["good", "better"], "weights": {"good": 3.0}, "items": items}
     found = answered(client.post("/v1/rewards", json=body))
@@ -122,8 +122,8 @@ def test_several_criteria_are_told_apart_and_averaged(client, offline):
     by_name = {name: offline[name].score(prompts, responses) for name in ("good", "better")}
     for name, values in by_name.items():
         np.testing.assert_allclose(found["criteria"][name], values, **CLOSE)
-    mean = (3 * by_name["good"] + by_name["better"]) / 4
-    np.testing.assert_allclose(found["rewards"], mean, **CLOSE)
+    summed = 3 * by_name["good"] + by_name["better"]
+    np.testing.assert_allclose(found["rewards"], summed, **CLOSE)
 
 
 def test_a_cut_text_is_told(client):
@@ -134,9 +134,12 @@ def test_a_cut_text_is_told(client):
 
 
 def test_openrlhf_gets_its_shape(client, offline):
-    body = {"query": [CHAT, "Q: hm?answer</s>"], "prompts": ["", "Q: hm?"], "labels": ["a", "b"]}
+    asked = CHAT.partition("an answer")[0]
+    body = {"query": [CHAT, "Q: hm?answer</s>"], "prompts": [asked, "Q: hm?"], "labels": ["a", "b"]}
     found = answered(client.post("/get_reward?model=good", json=body))
     values = offline["good"].score(["question 1?", "Q: hm?"], ["an answer", "answer"])
+    bare = answered(client.post("/get_reward?model=good", json={"query": [CHAT]}))
+    np.testing.assert_allclose(bare["rewards"], values[:1], **CLOSE)
     np.testing.assert_allclose(found["rewards"], values, **CLOSE)
     assert found["scores"] == found["rewards"] == found["extra_logs"]["reward_good"]
 

@@ -217,10 +217,9 @@ def test_as_a_reward_of_trl_it_is_a_picklable_function_with_a_name(monkeypatch):
             log_metric=logged.__setitem__,
             log_extra=lambda column, values: None,
         )
-    assert values == [3.0, 5.0, None]
+    assert values == [3.0, float(len("let me see\n\nUser: well?\n\nAssistant: three")), None]
     assert logged == {"judge/unscored": pytest.approx(1 / 3)}
-    sent = server.bodies[0]["items"][1]["messages"]
-    assert [turn["content"] for turn in sent] == ["b?", "let me see", "well?"]
+    assert server.bodies[0]["items"][1]["messages"] == [{"role": "user", "content": "b?"}]
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://x", ""])

@@ -15,6 +15,7 @@ from headwise.cli.fit_task import fit_task
 from headwise.cli.generate import generate
 from headwise.cli.guard import GuardedCommand
 from headwise.cli.inspect import inspect
+from headwise.cli.label import label
 from headwise.cli.predict import predict
 from headwise.cli.score import score
 from headwise.cli.serve import serve
@@ -87,6 +88,7 @@ _add(
 _add(fit, "task", fit_task, "headwise fit task shots.jsonl -o capitals")
 _add(app, "predict", predict, "headwise predict topics new.jsonl -o predicted.jsonl")
 _add(app, "score", score, "headwise score judge answers.jsonl -o scored.jsonl")
+_add(app, "label", label, "headwise label judge samples.jsonl -o pairs.jsonl")
 _add(app, "generate", generate, "headwise generate capitals new.jsonl -o answered.jsonl")
 _add(app, "ccot", ccot, 'headwise ccot photo.jpg "What is left of the dog?" --show-graph')
 _add(app, "serve", serve, "headwise serve judge topics --port 8000")

@@ -83,7 +83,7 @@ def score(
 
     target = Target.checked(out, file, overwrite=overwrite, json=json)
     record = read_record(artifact)
-    _require_reward_model(record, artifact, file)
+    require_reward_model(record, artifact, file)
     columns = {"prompt": prompt, "response": response, "chosen": chosen, "rejected": rejected}
     columns |= {} if image is None else {"image": image}
     choice = ModelChoice(model, revision, dtype, device)
@@ -130,7 +130,17 @@ def _holds_pairs(
     return response is None and detect_kind(source) == "preferences"
 
 
-def _require_reward_model(record: ArtifactRecord, artifact: str, file: str) -> None:
+def require_reward_model(record: ArtifactRecord, artifact: str, file: str) -> None:
+    """Checks that an artifact is a reward model.
+
+    Args:
+        record: The artifact.
+        artifact: What the user calls it.
+        file: The rows, for the error.
+
+    Raises:
+        InputError: Another method made it.
+    """
     from headwise.methods.reward_model import RewardModel
 
     if record.method != RewardModel.method:

@@ -25,6 +25,19 @@ T = TypeVar("T", Preference, Judgement)
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredLines:
+    """Responses with their rewards.
+
+    Args:
+        figures: The figures.
+        rows: `reward` and `truncated` of each; null where an image could not be decoded.
+    """
+
+    figures: ScoreFigures
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreJob:
     """A reward model put to a file.
 
@@ -75,14 +88,31 @@ class ScoreJob:
         Raises:
             InputError: The form is ranked, and some prompt has one response only.
         """
+        return self.of_lines(result, lines_of(result, ("reward", "truncated"))).figures
+
+    def of_lines(self, result: ReadResult[Judgement], lines: Lines[Judgement]) -> ScoredLines:
+        """Writes the reward of every response, and keeps them; see `of_responses`.
+
+        Args:
+            result: The responses.
+            lines: The same as lines.
+
+        Returns:
+            The figures, and the columns that each line gained.
+
+        Raises:
+            InputError: As for `of_responses`.
+        """
         spans = None
         if self.is_ranked:
             _require_rivals(result)
             spans = spans_of_groups(judgement.shown_prompt for judgement in result.items)
-        lines = lines_of(result, ("reward", "truncated"))
         model = self._model()
         written = self._write(model, lines, _judged, ("reward",), spans)
-        return _response_figures(lines, written, model.load_seconds, is_ranked=self.is_ranked)
+        rows = [{name: row[name] for name in ("reward", "truncated")} for row in written.rows]
+        kept = Written(written.report, rows)
+        figures = _response_figures(lines, kept, model.load_seconds, is_ranked=self.is_ranked)
+        return ScoredLines(figures, tuple(rows))
 
     def _model(self) -> LoadedLater[RewardModel]:
         from headwise.methods.reward_model import RewardModel

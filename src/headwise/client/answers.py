@@ -30,7 +30,7 @@ class RemoteRewards:
 
     Args:
         rewards: One a response; None where it could not be scored. With several criteria, the
-            weighted mean of theirs.
+            weighted sum of theirs.
         criteria: The rewards by each criterion apart, by its name.
         errors: Why a response has none.
         truncated: Whether a text of the item was too long and was cut, one an item.

@@ -98,7 +98,7 @@ class Client:
             responses: `n` responses.
             images: `n` lists of pictures that the prompts show beside their text.
             criteria: Name of the reward artifact, or several; the only one where None.
-            weights: How much each criterion counts in the mean; 1 each where None.
+            weights: What each criterion counts in the sum; 1 where it is not named.
 
         Returns:
             The rewards, in the order given.

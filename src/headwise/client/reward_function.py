@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from headwise.client.connection import Address, Connection
 from headwise.client.requests import rewards_body
 from headwise.client.wire import joined_rewards, reward_chunks
-from headwise.content import Content
-from headwise.content.messages import parse_messages
-from headwise.errors import InputError
-from headwise.examples import Prompt
+from headwise.methods.trainer_chats import trainer_prompt, trainer_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +39,8 @@ class RemoteReward:
 
     def __call__(
         self,
-        prompts: Sequence[Prompt],
-        completions: Sequence[str | Sequence[Mapping[str, Any]]],
+        prompts: Sequence[object],
+        completions: Sequence[object],
         *,
         log_metric: Callable[[str, float], object] | None = None,
         **columns: object,
@@ -53,7 +49,8 @@ class RemoteReward:
 
         Args:
             prompts: `n` prompts, strings or chat messages with their pictures in them.
-            completions: `n` completions, texts or lists of chat messages.
+            completions: `n` completions, texts or lists of chat messages; read as the reward in
+                the trainer's own process reads them.
             log_metric: TRL's way to log a figure; given the share of completions not scored.
             columns: What else the trainer sends: the data set's columns, token ids, its state.
                 A prompt shows its pictures itself, so the column of images is not read either.
@@ -64,10 +61,9 @@ class RemoteReward:
         Raises:
             EngineError: The server cannot be reached, or has no answer after every try.
         """
-        pairs = [_judged(p, c) for p, c in zip(prompts, completions, strict=True)]
         chunks = reward_chunks(
-            [prompt for prompt, _ in pairs],
-            [response for _, response in pairs],
+            [trainer_prompt(prompt) for prompt in prompts],
+            [trainer_response(completion) for completion in completions],
             None,
             self.items_per_request,
         )
@@ -79,29 +75,14 @@ class RemoteReward:
             ]
         finally:
             connection.close()
-        found = joined_rewards(chunks, answers, len(pairs))
+        found = joined_rewards(chunks, answers, len(prompts))
         if found.errors:
             first = found.errors[0]
             warnings.warn(
-                f"{len(found.errors)} of {len(pairs)} completions have no reward; the first is "
+                f"{len(found.errors)} of {len(prompts)} completions have no reward; the first is "
                 f"number {first.index}: {first.message}",
                 stacklevel=2,
             )
-        if log_metric is not None and pairs:
-            log_metric(f"{self.__name__}/unscored", len(found.errors) / len(pairs))
+        if log_metric is not None and prompts:
+            log_metric(f"{self.__name__}/unscored", len(found.errors) / len(prompts))
         return list(found.rewards)
-
-
-def _judged(
-    prompt: Prompt, completion: str | Sequence[Mapping[str, Any]]
-) -> tuple[Prompt, Content]:
-    """What is judged: the last turn of a completion, after the prompt and the turns before it."""
-    if isinstance(completion, str):
-        return prompt, completion
-    turns = parse_messages(completion)
-    if not turns:
-        raise InputError("A completion has no message; it needs one of the assistant's.")
-    if len(turns) == 1:
-        return prompt, turns[0].content
-    before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-    return [*before, *turns[:-1]], turns[-1].content

@@ -133,7 +133,7 @@ class RewardsRequest(Strict):
     ]
     model: Name | None = None
     criteria: Annotated[list[Name], Field(min_length=1, max_length=100)] | None = None
-    weights: dict[Name, Annotated[float, Field(ge=0, le=1e6)]] | None = None
+    weights: dict[Name, Annotated[float, Field(ge=-1e6, le=1e6)]] | None = None
 
 
 class QueryRequest(Strict):

@@ -44,8 +44,10 @@ def _criteria(desk: Desk, body: RewardsRequest) -> tuple[list[ServedReward], lis
     given = body.weights or {}
     unknown = sorted(set(given) - set(body.criteria))
     weights = [given.get(name, 1.0) for name in body.criteria]
-    if unknown or not sum(weights) > 0:
-        raise RefusalError(422, "weights: one a criterion, not all zero.", "weights")
+    if unknown:
+        raise RefusalError(
+            422, "weights: they are for names that are no criteria of the request.", "weights"
+        )
     return [desk.shelf.one(ServedReward, name, "criteria") for name in body.criteria], weights
 
 
@@ -79,8 +81,8 @@ def _answer(
             values.append(None)
             errors.append({"index": row, "message": failures[0].message})
         else:
-            weighted = sum(w * one.value for w, one in zip(weights, scored, strict=True))
-            values.append(weighted / sum(weights) if len(models) > 1 else scored[0].value)
+            # As `headwise.Rewards` puts criteria together.
+            values.append(sum(w * one.value for w, one in zip(weights, scored, strict=True)))
     body: dict[str, Any] = {
         "rewards": values,
         "criteria": {

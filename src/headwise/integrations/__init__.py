@@ -1,0 +1,1 @@
+"""Where headwise plugs into other frameworks; each guards its own extra."""
