@@ -54,7 +54,7 @@ def serve(tmp_path, port, scalar_folder):
 
 def is_ready(port):
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/ready", timeout=1).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/ready", timeout=20).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -107,7 +107,7 @@ def test_asked_to_end_it_answers_what_it_accepted_and_refuses_what_is_new(serve,
         target=lambda: slow.append(httpx.post(f"{address}/v1/rewards", json=many, timeout=60))
     )
     thread.start()
-    with httpx.Client(base_url=address) as client:
+    with httpx.Client(base_url=address, timeout=60) as client:
         while "headwise_queue_items 0.0" in client.get("/metrics").text:
             time.sleep(0.005)
         server.kill(signal.SIGTERM)
@@ -127,8 +127,8 @@ def test_its_log_is_json_without_what_was_sent(serve, port):
     server = serve()
     address = f"http://127.0.0.1:{port}"
     body = {"items": [item("a secret answer", "a secret question")]}
-    assert httpx.post(f"{address}/v1/rewards", json=body).status_code == 200
-    assert httpx.post(f"{address}/v1/rewards", json={"secret": 1}).status_code == 422
+    assert httpx.post(f"{address}/v1/rewards", json=body, timeout=60).status_code == 200
+    assert httpx.post(f"{address}/v1/rewards", json={"secret": 1}, timeout=60).status_code == 422
     server.kill(signal.SIGTERM)
     finished = server.wait()
     lines = [json.loads(line) for line in finished.stderr.splitlines() if line.startswith("{")]
@@ -141,7 +141,7 @@ def test_its_log_is_json_without_what_was_sent(serve, port):
 def test_contents_are_logged_where_the_operator_wants_it(serve, port):
     server = serve("--log-contents")
     body = {"items": [item("a secret answer")]}
-    httpx.post(f"http://127.0.0.1:{port}/v1/rewards", json=body)
+    httpx.post(f"http://127.0.0.1:{port}/v1/rewards", json=body, timeout=60)
     server.kill(signal.SIGTERM)
     assert "a secret answer" in server.wait().stderr
 

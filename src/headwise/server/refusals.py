@@ -91,12 +91,12 @@ def error_response(refusal: RefusalError) -> AsciiResponse:
     return AsciiResponse(body, refusal.status, headers)
 
 
-def from_validation(problems: Sequence[Mapping[str, Any]], within: str = "") -> RefusalError:
+def from_validation(problems: Sequence[Mapping[str, Any]], whole: str = "body") -> RefusalError:
     """The refusal of a malformed request; it repeats nothing of what was sent but names of fields.
 
     Args:
         problems: What pydantic found, each with `loc` and `msg`.
-        within: The field that all are in.
+        whole: What is called wrong where it is no field alone.
 
     Returns:
         A refusal with status 422.
@@ -104,7 +104,9 @@ def from_validation(problems: Sequence[Mapping[str, Any]], within: str = "") -> 
     told = []
     first: str | None = None
     for problem in problems[:_MOST_PROBLEMS]:
-        field = field_name(problem["loc"], within)
+        # Where in the text JSON ends to be JSON is no field.
+        places = () if problem.get("type") == "json_invalid" else problem["loc"]
+        field = field_name(places, whole)
         first = first or field
         told.append(f"{field}: {problem['msg']}")
     if len(problems) > _MOST_PROBLEMS:
@@ -112,17 +114,17 @@ def from_validation(problems: Sequence[Mapping[str, Any]], within: str = "") -> 
     return RefusalError(422, "; ".join(told), first)
 
 
-def described(error: ValidationError, within: str = "") -> str:
+def described(error: ValidationError) -> str:
     """What pydantic found wrong with one item, in words."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return from_validation([dict(problem) for problem in problems], within).message
+    return from_validation([dict(problem) for problem in problems], "item").message
 
 
-def field_name(places: Iterable[object], within: str = "") -> str:
+def field_name(places: Iterable[object], whole: str = "body") -> str:
     """A place in a body, such as `items.0.response`."""
     parts = [str(place) for place in places]
     parts = parts[1:] if parts[:1] == ["body"] else parts
-    name = ".".join([*([within] if within else []), *parts]) or "body"
+    name = ".".join(parts) or whole
     shown = name.encode("ascii", "backslashreplace").decode("ascii")
     shown = "".join(c if c.isprintable() else "?" for c in shown)
     return shown if len(shown) <= _MOST_CHARACTERS else shown[:_MOST_CHARACTERS] + "..."
