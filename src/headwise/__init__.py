@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headwise.artifacts import from_pretrained
+    from headwise.client import AsyncClient, Client
     from headwise.content import Image
     from headwise.engines.base import Engine, Sampling
     from headwise.engines.load import load
@@ -38,7 +39,9 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ActivationRewardModel": "headwise.methods.activation_reward",
+    "AsyncClient": "headwise.client",
     "Attribution": "headwise.selection.attribution",
+    "Client": "headwise.client",
     "CompositionalChainOfThought": "headwise.methods.compositional",
     "Conversation": "headwise.prompts.conversation",
     "Engine": "headwise.engines.base",
@@ -74,7 +77,9 @@ _HOME = {
 
 __all__ = [
     "ActivationRewardModel",
+    "AsyncClient",
     "Attribution",
+    "Client",
     "CompositionalChainOfThought",
     "Conversation",
     "Engine",

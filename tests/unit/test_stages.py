@@ -30,6 +30,7 @@ STAGES = (
     "baselines",
     "evaluation",
     "benchmarks",
+    "client",
     "integrations",
     "server",
     "demonstration",

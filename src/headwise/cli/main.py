@@ -21,6 +21,7 @@ from headwise.cli.label import label
 from headwise.cli.predict import predict
 from headwise.cli.report import report
 from headwise.cli.score import score
+from headwise.cli.serve import serve
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -101,6 +102,7 @@ _add(
     "headwise bench --data-file messages.jsonl --task classes --methods sav,zero-shot -o r.json",
 )
 _add(app, "report", report, "headwise report r.json -o page")
+_add(app, "serve", serve, "headwise serve judge topics --port 8000")
 _add(app, "inspect", inspect, "headwise inspect topics --plot heads.png")
 
 

@@ -72,6 +72,11 @@ class WatchedEngine:
         """Itself, as what it passes for."""
         return cast("Engine", self)
 
+    @property
+    def unwatched(self) -> Engine:
+        """The engine itself."""
+        return self._engine
+
     def truncate(self, text: str, max_tokens: int) -> TruncatedText:
         """Cuts a text to a token budget; see `Engine.truncate`."""
         result = self._engine.truncate(text, max_tokens)

@@ -1,0 +1,125 @@
+"""Thousands of requests made up from the server's own description: none may fail it or hang.
+
+    pip install schemathesis
+    python -m benchmarks.serve_fuzz --cases 10000
+
+schemathesis reads `/openapi.json` and makes up requests that fit it and requests that do not. The
+server runs in a process of its own on a tiny random model, with one artifact of each kind.
+schemathesis is no part of the development tools: it brings many packages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import headwise
+from benchmarks.serve_server import ServerProcess
+
+LONGEST_SECONDS = 30.0
+
+
+def fit_artifacts(model: str, folder: Path) -> list[str]:
+    """One artifact of each kind, small and quickly made."""
+    engine = headwise.load(model)
+    pairs = [
+        headwise.Preference(f"question {n}?", f"the good answer {n}", f"a bad answer {n}")
+        for n in range(6)
+    ]
+    for form in ("scalar", "ranked"):
+        judge = headwise.ActivationRewardModel("It is good.", form=form, readout="sparse")
+        judge.fit(engine, pairs).save_pretrained(folder / form)
+    texts = {"cats": ("the cat sat", "a cat purrs"), "dogs": ("the dog ran", "a dog barks")}
+    examples = [headwise.Example(t, label) for label, found in texts.items() for t in found]
+    headwise.SparseAttentionVectors(n_heads=4).fit(engine, examples).save_pretrained(
+        folder / "animals"
+    )
+    shots = [headwise.Example(f"in {n}", label=f"out {n}") for n in range(6)]
+    method = headwise.TaskVectors(selector=headwise.Reinforce(epochs=2))
+    method.fit(engine, shots).save_pretrained(folder / "task")
+    return [str(folder / name) for name in ("scalar", "ranked", "animals", "task")]
+
+
+def fuzz(url: str, cases: int) -> tuple[Counter[str], list[str], float]:
+    """Sends made-up requests.
+
+    Args:
+        url: The server.
+        cases: How many requests, at least.
+
+    Returns:
+        How often each status came, the failures, and the longest answer in seconds.
+    """
+    import requests
+    import schemathesis
+    from hypothesis import HealthCheck, Phase, given, settings
+    from schemathesis import GenerationMode
+
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    operations = [found.ok() for found in schema.get_all_operations()]
+    posts = [operation for operation in operations if operation.method.upper() == "POST"]
+    statuses: Counter[str] = Counter()
+    failures: list[str] = []
+    longest = 0.0
+    each = -(-cases // (2 * len(posts)))
+    session = requests.Session()
+
+    def send(case: Any) -> None:
+        nonlocal longest
+        started = time.perf_counter()
+        try:
+            status = case.call(session=session, timeout=LONGEST_SECONDS).status_code
+        except requests.RequestException as error:
+            status = 599
+            failures.append(f"{case.operation.path}: {type(error).__name__}")
+        longest = max(longest, time.perf_counter() - started)
+        statuses[f"{case.operation.path} {status}"] += 1
+        if 500 <= status < 599:
+            failures.append(f"{case.operation.path} {status}: {case.as_curl_command()[:500]}")
+
+    for operation in operations:
+        is_post = operation in posts
+        # What has no body cannot be wrong in many ways.
+        modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE) if is_post else ()
+        for mode in modes or (GenerationMode.POSITIVE,):
+            chosen = settings(
+                max_examples=each if is_post else 10,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            chosen(given(operation.as_strategy(generation_mode=mode))(send))()
+        print(f"{operation.label}: {sum(statuses.values()):,} so far", file=sys.stderr)
+    return statuses, failures, longest
+
+
+def main() -> int:
+    """Runs; the exit code is 1 where a request failed the server or hung."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--model", required=True, help="Folder of a small model.")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = [*fit_artifacts(options.model, Path(folder)), "--max-new-tokens", "64"]
+        log = Path(folder) / "server.log"
+        with ServerProcess([*arguments, "--model", options.model], log) as server:
+            statuses, failures, longest = fuzz(server.url, options.cases)
+            if not server.is_up:
+                failures.append("the server went down")
+    for name, count in sorted(statuses.items()):
+        print(f"{count:7,}  {name}")
+    print(f"{sum(statuses.values()):,} requests, the longest {longest:.2f} s")
+    for failure in failures[:20]:
+        print(f"FAILED {failure}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

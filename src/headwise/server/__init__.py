@@ -1,0 +1,1 @@
+"""`headwise serve`: several artifacts on one shared engine, over HTTP."""

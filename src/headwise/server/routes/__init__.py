@@ -1,0 +1,1 @@
+"""The routes, by the interface that they are shaped after."""
