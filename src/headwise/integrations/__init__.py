@@ -1,0 +1,1 @@
+"""Where headwise plugs into other frameworks; each module asks for its own package."""
