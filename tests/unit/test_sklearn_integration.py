@@ -182,9 +182,9 @@ def test_the_cache_gives_what_the_engine_gives_and_forgets_what_was_used_longest
             np.testing.assert_allclose(mine, theirs, atol=1e-5)
     assert len(cache) == 2
     engine.shown.clear()
-    capture_once(engine, conversations[1:2], None, cache)
+    capture_once(engine, conversations[3:], None, cache)
     capture_once(engine, [Conversation.user("d")], None, cache)
-    capture_once(engine, conversations[1:2], None, cache)
+    capture_once(engine, conversations[3:], None, cache)
     assert engine.shown == [Conversation.user("d")]
     cache.shrink(0)
     assert len(cache) == 0
@@ -243,7 +243,7 @@ def test_artifacts_go_both_ways(engine: CountingEngine, tmp_path: Path) -> None:
     ours.save_pretrained(tmp_path / "ours")
     loaded: Any = from_pretrained(tmp_path / "ours", engine=engine)
     assert loaded.predict(TEXTS) == made.predict(TEXTS)
-    with pytest.raises(ArtifactError, match="no artifact|There is no|missing"):
+    with pytest.raises(ArtifactError, match="nowhere"):
         SAVClassifier.from_pretrained(tmp_path / "nowhere", engine)
 
 
@@ -255,8 +255,8 @@ def test_data_frames_fill_the_places_of_the_instruction(engine: CountingEngine) 
         SAVClassifier(engine, **how), frame, pandas.Series(LABELS), cv=folds(), error_score="raise"
     )
     assert scores.shape == (2,)
-    assert engine.shown[0].messages[0].content == f"mail says: {TEXTS[0]}"
-    assert engine.shown[1].messages[0].content == f"7 says: {TEXTS[1]}"
+    shown = {conversation.messages[0].content for conversation in engine.shown}
+    assert shown == {f"{('mail', '7')[n % 2]} says: {text}" for n, text in enumerate(TEXTS)}
     by_column = SAVClassifier(engine, instruction="{body}", n_heads=2).fit(frame, LABELS)
     by_series = SAVClassifier(engine, n_heads=2).fit(frame["body"], LABELS)
     assert by_column.predict(frame).tolist() == by_series.predict(frame["body"]).tolist()
@@ -269,7 +269,8 @@ def test_data_frames_fill_the_places_of_the_instruction(engine: CountingEngine) 
 def test_pictures_are_examples_too(engine: CountingEngine) -> None:
     pytest.importorskip("PIL")
     pandas = pytest.importorskip("pandas")
-    from headwise.integrations.sklearn.rows import Columns, examples_of
+    from headwise.integrations.sklearn.rows import examples_of
+    from headwise.integrations.tables import Columns
 
     pixels = np.zeros((2, 4, 4, 3), dtype=np.uint8)
     pixels[1] = 255
@@ -310,7 +311,7 @@ def test_bad_labels_settings_and_order_are_refused(engine: CountingEngine) -> No
         SAVClassifier(engine).fit(TEXTS, ["x"] * len(TEXTS))
     with pytest.raises(InputError, match="voting"):
         SAVClassifier(engine, voting="loud").fit(TEXTS, LABELS)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="engine is what headwise.load returns"):
+    with pytest.raises(InputError, match=r"engine is what headwise\.load returns"):
         SAVClassifier(3).fit(TEXTS, LABELS)  # type: ignore[arg-type]
     with pytest.raises(NotFittedError):
         SAVClassifier(engine).predict(TEXTS)

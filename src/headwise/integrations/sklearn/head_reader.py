@@ -13,7 +13,8 @@ from headwise.examples import Example
 from headwise.heads import HeadActivations, HeadSet
 from headwise.integrations.sklearn.activation_cache import cache_of, capture_once
 from headwise.integrations.sklearn.held_engine import EngineParameter, live_engine, not_pickled
-from headwise.integrations.sklearn.rows import Columns, examples_of
+from headwise.integrations.sklearn.rows import examples_of
+from headwise.integrations.tables import Columns
 from headwise.methods.sparse_attention_classifier import prepare
 from headwise.methods.truncation import TextCutter
 from headwise.prompts.classification import ClassificationPrompt
