@@ -14,7 +14,7 @@ from pathlib import Path
 
 from inspect_ai import Task, eval  # noqa: A004
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import ModelOutput, get_model
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.solver import generate
 
 import headwise
@@ -36,6 +36,8 @@ def main() -> None:
         reward = ActivationRewardModel("The answer is correct.", readout="sparse")
         reward.fit(headwise.load(), pairs).save_pretrained(folder / "correct")
         outputs = [ModelOutput.from_content("mockllm/model", text) for text in ANSWERED.values()]
+        for output in outputs:
+            output.usage = ModelUsage()  # Or inspect downloads a tokenizer to count with.
         [log] = eval(
             Task(
                 dataset=MemoryDataset([Sample(question) for question in ANSWERED]),

@@ -1,4 +1,4 @@
-"""A fake engine whose heads hold the numbers that a text names, for tests of what learns from heads.
+"""A fake engine whose heads hold the numbers that a text names, for what learns from heads.
 
 It runs no model, so hundreds of fits cost nothing.
 """

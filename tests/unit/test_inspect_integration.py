@@ -30,11 +30,14 @@ def loads_tiny(tiny_engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch)
 def evaluated(scorer: Any, targets: tuple[str, ...], tmp_path: Path) -> Any:
     from inspect_ai import Task, eval  # noqa: A004
     from inspect_ai.dataset import MemoryDataset, Sample
-    from inspect_ai.model import ModelOutput, get_model
+    from inspect_ai.model import ModelOutput, ModelUsage, get_model
     from inspect_ai.solver import generate
 
     samples = [Sample(q, target=t) for q, t in zip(QUESTIONS, targets, strict=True)]
     outputs = [ModelOutput.from_content("mockllm/model", answer) for answer in ANSWERS]
+    for output in outputs:
+        # Without it inspect downloads a tokenizer to count with.
+        output.usage = ModelUsage()
     [log] = eval(
         Task(dataset=MemoryDataset(samples), solver=generate(), scorer=scorer),
         model=get_model("mockllm/model", custom_outputs=outputs),

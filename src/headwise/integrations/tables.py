@@ -60,8 +60,9 @@ class Table:
             InputError: There is no such column; says which there are.
         """
         if name not in self.names:
+            known = ", ".join(self.names) or "none"
             raise InputError(
-                f"{self.name[0].upper()}{self.name[1:]} has no column {name!r}; it has {', '.join(self.names) or 'none'}. "
+                f"{self.name[0].upper()}{self.name[1:]} has no column {name!r}; it has {known}. "
                 "Say which one is meant with text_column (or the option of the other kind), or "
                 "name another in the instruction."
             )

@@ -97,6 +97,8 @@ class HeadFeatures(TransformerMixin, HeadReader):
             )
         prompt = ClassificationPrompt(self.instruction, self.system)
         examples = self._examples(X, self.instruction)
+        if not examples:
+            raise InputError("X has 0 samples; give one example at least.")
         self._engine = live_engine(self.engine)
         heads = self._chosen(self._engine, examples, prompt, y)
         self._dims = tuple(self._engine.layout.head_dim(index) for index in heads)
@@ -168,7 +170,7 @@ class HeadFeatures(TransformerMixin, HeadReader):
         check_consistent_length(examples, labels)
         classes, positions = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise InputError("Heads are ranked by two classes at least; y has one only.")
+            raise InputError("Heads are ranked by two classes at least; y has one class only.")
         numbered = torch.from_numpy(positions.reshape(-1))
         found = self._read(engine, examples, prompt, self.max_text_tokens)
         if self.whitened:
@@ -178,6 +180,8 @@ class HeadFeatures(TransformerMixin, HeadReader):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        # Whatever comes in, float32 goes out.
+        tags.transformer_tags.preserves_dtype = []
         tags.target_tags.required = isinstance(self.heads, numbers.Integral)
         return tags
 
