@@ -54,7 +54,7 @@ def main() -> None:
         results = lm_eval.simple_evaluate(
             model=HeadwiseLM(str(folder / "topics")),
             tasks=["headwise_topics"],
-            task_manager=TaskManager(include_path=str(folder)),
+            task_manager=TaskManager(include_path=str(folder), include_defaults=False),
             bootstrap_iters=0,
         )
         print(f"accuracy: {results['results']['headwise_topics']['acc,none']:.2f}")

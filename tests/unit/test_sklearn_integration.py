@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from number_engine import NumberEngine
 from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import NotFittedError
@@ -188,6 +189,17 @@ def test_the_cache_gives_what_the_engine_gives_and_forgets_what_was_used_longest
     assert engine.shown == [Conversation.user("d")]
     cache.shrink(0)
     assert len(cache) == 0
+
+
+def test_an_engine_that_cannot_be_told_apart_needs_no_cache() -> None:
+    class Unhashable(NumberEngine):
+        __hash__ = None  # type: ignore[assignment]
+
+    numbers, labels = ["1 2", "1 3", "7 2", "8 1"], ["x", "x", "y", "y"]
+    with pytest.raises(InputError, match="cache_mib=0"):
+        SAVClassifier(Unhashable(), n_heads=1).fit(numbers, labels)
+    fitted = SAVClassifier(Unhashable(), n_heads=1, cache_mib=0).fit(numbers, labels)
+    assert fitted.predict(["1 2.5", "7.5 1"]).tolist() == ["x", "y"]
 
 
 def test_a_model_is_never_copied(engine: CountingEngine) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from headwise.content import content_key
 from headwise.engines.base import Engine
+from headwise.errors import InputError
 from headwise.heads import HeadActivations, HeadLayout, HeadSet
 from headwise.prompts.conversation import Conversation
 
@@ -74,9 +75,18 @@ def cache_of(engine: Engine, most_bytes: int) -> ActivationCache:
 
     Returns:
         The cache.
+
+    Raises:
+        InputError: The engine is of a kind that cannot be told from others by identity.
     """
-    with _CACHES_LOCK:
-        cache = _CACHES.setdefault(engine, ActivationCache(most_bytes))
+    try:
+        with _CACHES_LOCK:
+            cache = _CACHES.setdefault(engine, ActivationCache(most_bytes))
+    except TypeError as error:
+        raise InputError(
+            f"What a {type(engine).__name__} captured cannot be kept, since it has no hash or no "
+            "weak references. Set cache_mib=0."
+        ) from error
     with cache.lock:
         cache.shrink(most_bytes)
     return cache
