@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from headwise.content import as_content
@@ -58,7 +58,7 @@ def _turn(number: int, message: Any) -> Message:
     return Message(turn.role, as_content(turn.content))
 
 
-def _parts(number: int, content: str | Sequence[Any]) -> list[str | Mapping[str, Any]]:
+def _parts(number: int, content: Any) -> list[str | Mapping[str, Any]]:
     if isinstance(content, str):
         return [content] if content else []
     parts: list[str | Mapping[str, Any]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ class Table:
     name: str
     names: tuple[str, ...]
     n_rows: int
-    values: Callable[[str], Sequence[Any]]
+    values: Callable[[str], Iterable[Any]]
 
     def column(self, name: str) -> list[Any]:
         """The values of one column.
@@ -123,7 +123,9 @@ def examples_of_table(table: Table, columns: Columns) -> list[Example]:
     else:
         # The model sees no text of its own: the first field stands for it in messages.
         texts = next(iter(fields.values()), [""] * table.n_rows)
-    images = [()] * table.n_rows if columns.image is None else table.images(columns.image)
+    images: list[tuple[Image, ...]] = [()] * table.n_rows
+    if columns.image is not None:
+        images = table.images(columns.image)
     return [
         _example(table.name, number, text, {name: fields[name][number] for name in fields}, shown)
         for number, (text, shown) in enumerate(zip(texts, images, strict=True))

@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
+from headwise.artifacts import ArtifactRecord
 from headwise.artifacts.json_value import JSON
 from headwise.errors import ArtifactError, InputError
 from headwise.integrations.sklearn.head_reader import HeadReader
@@ -29,7 +30,7 @@ _SETTINGS = (
     *("n_heads", "head_scoring", "voting", "whitened"),
     *("instruction", "system", "max_text_tokens", "seed"),
 )
-_LABEL_KINDS = {"i": np.int64, "u": np.int64, "f": np.float64, "b": np.bool_}
+_LABEL_KINDS: dict[str, Any] = {"i": np.int64, "u": np.int64, "f": np.float64, "b": np.bool_}
 
 
 class SAVClassifier(ClassifierMixin, HeadReader):
@@ -68,6 +69,9 @@ class SAVClassifier(ClassifierMixin, HeadReader):
 
     Source: arXiv:2412.00142; see `SparseAttentionVectors` for what is ours.
     """
+
+    # What was fitted, or its record until the model of an unpickled estimator is loaded.
+    _fitted: SparseAttentionClassifier | ArtifactRecord
 
     def __init__(
         self,
@@ -207,7 +211,9 @@ class SAVClassifier(ClassifierMixin, HeadReader):
         live = None if engine is None else live_engine(engine)
         fitted = SparseAttentionClassifier.from_pretrained(path, engine=live)
         settings = {name: fitted.parameters.get(name) for name in _SETTINGS}
-        known = {name: value for name, value in settings.items() if value is not None}
+        known: dict[str, Any] = {
+            name: value for name, value in settings.items() if value is not None
+        }
         estimator = cls(fitted.engine if engine is None else engine, **known, **parameters)
         estimator._engine = fitted.engine
         estimator._fitted = fitted
@@ -244,10 +250,10 @@ def _plain(value: Any) -> Any:
 def _labels(fitted: SparseAttentionClassifier) -> NDArray[Any]:
     """The class names as the labels that they were."""
     kind = str(fitted.parameters.get("label_kind", "U"))
-    names = np.array(fitted.classes)
+    names: NDArray[Any] = np.array(fitted.classes)
     try:
         if kind == "b":
-            return names == "True"
+            return np.array([name == "True" for name in fitted.classes])
         return names.astype(_LABEL_KINDS[kind]) if kind in _LABEL_KINDS else names
     except ValueError as error:
         raise ArtifactError(

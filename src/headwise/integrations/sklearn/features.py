@@ -140,25 +140,26 @@ class HeadFeatures(TransformerMixin, HeadReader):
         prompt: ClassificationPrompt,
         y: ArrayLike | None,
     ) -> HeadSet:
-        if isinstance(self.heads, str):
-            if self.heads != "all":
-                raise InputError(f"heads is 'all', a number or heads; got {self.heads!r}.")
+        wanted: Any = self.heads
+        if isinstance(wanted, str):
+            if wanted != "all":
+                raise InputError(f"heads is 'all', a number or heads; got {wanted!r}.")
             return engine.layout.all_heads()
-        if isinstance(self.heads, numbers.Integral):
-            return self._best(engine, examples, prompt, y)
-        heads = self.heads if isinstance(self.heads, HeadSet) else _named_heads(self.heads)
+        if isinstance(wanted, numbers.Integral):
+            return self._best(int(wanted), engine, examples, prompt, y)
+        heads = wanted if isinstance(wanted, HeadSet) else _named_heads(wanted)
         if not len(heads):
             raise InputError("heads names no head; give one at least, a number, or 'all'.")
         return heads
 
     def _best(
         self,
+        n_heads: int,
         engine: Engine,
         examples: list[Example],
         prompt: ClassificationPrompt,
         y: ArrayLike | None,
     ) -> HeadSet:
-        n_heads = int(self.heads)  # type: ignore[call-overload]
         if n_heads < 1:
             raise InputError(f"heads is a number of 1 at least; got {n_heads}.")
         if y is None:

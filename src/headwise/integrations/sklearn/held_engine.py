@@ -38,7 +38,7 @@ EngineParameter = Engine | SharedEngine | str | Path | None
 """A loaded engine, or what `headwise.load` takes: a Hub id, a folder, `"embedded"`, None."""
 
 
-def live_engine(engine: EngineParameter) -> Engine:
+def live_engine(engine: object) -> Engine:
     """The engine that a parameter stands for; a named one is loaded once in a process.
 
     Args:
