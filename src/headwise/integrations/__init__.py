@@ -1,1 +1,1 @@
-"""Where headwise plugs into other frameworks; each guards its own extra."""
+"""Where headwise plugs into other frameworks; each module asks for its own package."""
