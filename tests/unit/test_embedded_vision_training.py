@@ -13,14 +13,17 @@ pytest.importorskip("PIL")
 
 from training.embedded_vision.dialogues import Mix, exchanges, presence
 from training.embedded_vision.drawing import BOX, RESOLUTION, draw, draw_scene, rows_of
-from training.embedded_vision.geometry import BELOW, LEFT, layout_of
+from training.embedded_vision.examples import told_in
+from training.embedded_vision.geometry import BELOW, GRID, LEFT, layout_of
 from training.embedded_vision.low_rank import LowRankLinear, without_update
 from training.embedded_vision.packed_attention import packed_attention, plan_of
 from training.embedded_vision.packing import IMAGE_TOKENS, Packer, batched
+from training.embedded_vision.slots import COLUMN, LineWords, lines_of
 from training.embedded_vision.tower import Tower, vision_config
 
 from headwise.engines.embedded_vision import NEW_TOKENS
 from headwise.scenes.relations import Relation, linking_relations, reading_order
+from headwise.scenes.vocabulary import VALUES
 from tiny_tokenizer import build_tokenizer
 
 _DIRECTIONS = ("", "left", "right", "above", "below")
@@ -138,6 +141,43 @@ def test_the_tower_in_training_is_the_tower_that_ships() -> None:
     # The second cell of the second row: patches (2, 2), (2, 3), (3, 2), (3, 3) of 12 to a side.
     patches = torch.cat([whole[:, 12 * row + column] for row in (2, 3) for column in (2, 3)], -1)
     torch.testing.assert_close(cell, patches, atol=1e-5, rtol=1e-4)
+
+
+class _OneTokenAWord:
+    """Gives every text a token of its own."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+
+    def __call__(self, text: str, **_: object) -> dict[str, list[int]]:
+        return {"input_ids": [self._ids.setdefault(text, len(self._ids))]}
+
+
+def _line_words() -> LineWords:
+    generator = torch.Generator().manual_seed(0)
+    return LineWords(torch.randn(200, 128, generator=generator), _OneTokenAWord())
+
+
+def test_lines_tell_the_objects_in_reading_order() -> None:
+    rng, words = np.random.default_rng(5), _line_words()
+    for _ in range(20):
+        scene = draw_scene(rng, 4)
+        lines = lines_of(rows_of(scene)[None])
+        said = words.vectors(lines).view(GRID, GRID, -1) - words.mean
+        order = reading_order(scene)
+        assert lines.filled[0].tolist() == [line < len(order) for line in range(GRID)]
+        for line, number in enumerate(order):
+            for name, table in words.tables.items():
+                nearest = torch.cdist(said[line, COLUMN[name]][None], table).argmin()
+                assert VALUES[name][int(nearest)] == getattr(scene.objects[number], name)
+        assert (said[len(order) :] == said[-1, -1]).all()
+
+
+def test_what_is_told_is_the_same_for_the_same_scene() -> None:
+    tell, scene = told_in(_line_words()), draw_scene(np.random.default_rng(6), 3)
+    torch.testing.assert_close(tell([scene]), tell([scene]), atol=0, rtol=0)
+    blurred = tell([scene]) - told_in(_line_words(), noise=0.0)([scene])
+    assert 0 < float(blurred.norm()) < float(tell([scene]).norm())
 
 
 def test_training_and_package_name_the_same_tokens() -> None:

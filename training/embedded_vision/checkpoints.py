@@ -64,3 +64,24 @@ def read_checkpoint(
         whole = optimizer.state_dict()
         optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
     return step
+
+
+def adopt(path: Path, module: nn.Module) -> int:
+    """Takes from a checkpoint the weights that have a place of the same name and shape.
+
+    Args:
+        path: The file.
+        module: What is to be trained.
+
+    Returns:
+        How many tensors were taken.
+    """
+    parameters, taken = dict(module.named_parameters()), 0
+    with safe_open(path, framework="pt") as opened:
+        for name in opened.keys():  # noqa: SIM118 - not a dict
+            own = parameters.get(name.removeprefix("weights/"))
+            value = opened.get_tensor(name)
+            if own is not None and own.shape == value.shape:
+                own.data.copy_(value)
+                taken += 1
+    return taken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from headwise.scenes import (
 )
 from headwise.scenes.chance import coin, pick, shuffled
 from headwise.scenes.description import with_article
+from headwise.scenes.question import NO, YES
 from headwise.scenes.relations import reading_order
 from headwise.scenes.vocabulary import NUMBERS, Attribute
 from training.embedded_vision import wordings
@@ -38,11 +39,13 @@ class Exchange:
         task: What is asked for, for reports.
         prompt: The user's words.
         answer: The answer wanted.
+        times: How much the answer counts: a Yes is one token, and long answers drown it.
     """
 
     task: str
     prompt: str
     answer: str
+    times: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Mix:
         long: The probability of a long one.
         listing: The probability that all objects are listed in a few words.
         kinds: The kinds of questions.
+        yes_no: How many more yes/no questions about the same objects.
+        yes_no_times: How much a Yes or a No counts.
         several: The probability of a row with several pictures.
         counts: How likely each number of objects is.
     """
@@ -72,6 +77,8 @@ class Mix:
     long: float = 0.08
     listing: float = 0.0
     kinds: tuple[QuestionKind, ...] = QUESTION_KINDS
+    yes_no: int = 0
+    yes_no_times: float = 1.0
     several: float = 0.3
     counts: tuple[float, ...] = (0.23, 0.23, 0.23, 0.23, 0.04, 0.04)
 
@@ -92,7 +99,22 @@ MIXES: dict[str, Mix] = {
         several=0.1,
         counts=(0.4, 0.3, 0.2, 0.1),
     ),
+    # One bit an answer is learned slowly: many about one picture, which differ in what is asked.
+    "verify": Mix(
+        questions=5,
+        judgements=3,
+        graph=0.5,
+        with_graph=0.15,
+        short=0.15,
+        long=0.0,
+        listing=0.25,
+        yes_no=8,
+        yes_no_times=3.0,
+        several=0.15,
+        counts=(0.3, 0.3, 0.25, 0.15),
+    ),
 }
+_VERIFIED: tuple[QuestionKind, ...] = ("attribute", "relation", "comparison", "existence")
 
 
 def exchanges(scene: Scene, rng: np.random.Generator, mix: Mix) -> list[Exchange]:
@@ -109,6 +131,7 @@ def exchanges(scene: Scene, rng: np.random.Generator, mix: Mix) -> list[Exchange
     asked = shuffled(rng, questions(scene, rng, mix.kinds))
     found = [_asked(question, rng) for question in asked[: mix.questions]]
     found += [presence(scene, rng) for _ in range(mix.presence)]
+    found += _verified(scene, rng, mix.yes_no)
     if len(scene.objects) == 1:
         found += [only_object(scene, rng), only_object(scene, rng)]
     found += _judgements(scene, rng, mix.judgements)
@@ -122,7 +145,10 @@ def exchanges(scene: Scene, rng: np.random.Generator, mix: Mix) -> list[Exchange
     if coin(rng, mix.long):
         text = caption(scene, rng, "long")
         found.append(Exchange("long caption", pick(rng, wordings.CAPTION_LONG), text))
-    return found
+    return [
+        replace(exchange, times=mix.yes_no_times) if exchange.answer in (YES, NO) else exchange
+        for exchange in found
+    ]
 
 
 def listing(scene: Scene) -> str:
@@ -244,6 +270,13 @@ def _judgements(scene: Scene, rng: np.random.Generator, count: int) -> Iterator[
                 question=judged.question.text, proposed=judged.proposed
             )
         yield Exchange("judgement", text, judged.answer)
+
+
+def _verified(scene: Scene, rng: np.random.Generator, count: int) -> list[Exchange]:
+    """Yes/no questions: the same are asked of each scene with other answers."""
+    drawn = [question for _ in range(4) for question in questions(scene, rng, _VERIFIED)]
+    asked = {question.text: question for question in drawn if question.is_yes_no}
+    return [_asked(question, rng) for question in shuffled(rng, list(asked.values()))[:count]]
 
 
 def _graphs(

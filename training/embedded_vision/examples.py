@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor
 from headwise.scenes import Scene
 from headwise.scenes.chance import coin
 from training.embedded_vision.dialogues import Mix, exchanges, shot_task, single_questions
-from training.embedded_vision.drawing import draw_scene, pixels_of
+from training.embedded_vision.drawing import draw_scene, pixels_of, rows_of
 from training.embedded_vision.packing import Packer, Row
+from training.embedded_vision.slots import LineWords, lines_of
 from training.embedded_vision.tower import Tower, normalised
 
 HELD_OUT = 9_100
@@ -75,20 +76,53 @@ def measured_rows(packer: Packer, count: int, seed: int = HELD_OUT) -> list[Show
     return found
 
 
-def features(tower: Tower, shown: Sequence[Shown]) -> Tensor:
-    """The tower's tokens of all pictures of some rows, in order.
+Sight = Callable[[Sequence[Scene]], Tensor]
+"""What the language model gets for pictures: `(pictures, tokens, width)`."""
+
+
+def seen_by(tower: Tower) -> Sight:
+    """The tower's tokens of drawn pictures."""
+
+    def look(scenes: Sequence[Scene]) -> Tensor:
+        pictures = np.stack([np.asarray(pixels_of(scene)) for scene in scenes])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            return tower.tokens(normalised(torch.from_numpy(pictures))).float()
+
+    return look
+
+
+def told_in(words: LineWords, noise: float = 0.25) -> Sight:
+    """The words that a perfect tower would say, blurred: language can be learned before sight.
 
     Args:
-        tower: The tower.
+        words: The words.
+        noise: The blur, as a share of a word's length.
+
+    Returns:
+        What gives the tokens, of the language model's width.
+    """
+    size = noise * float(words.tables["shape"].norm(dim=1).mean()) / words.mean.numel() ** 0.5
+
+    def tell(scenes: Sequence[Scene]) -> Tensor:
+        rows = np.stack([rows_of(scene) for scene in scenes])
+        said = words.vectors(lines_of(rows))
+        seed = int(rows[rows >= 0].sum() * 1e6) % 2**31
+        return said + size * torch.randn(said.shape, generator=torch.Generator().manual_seed(seed))
+
+    return tell
+
+
+def features(sight: Sight, shown: Sequence[Shown]) -> Tensor:
+    """The tokens of all pictures of some rows, in order.
+
+    Args:
+        sight: What looks at the pictures.
         shown: The rows.
 
     Returns:
         `(pictures, tokens, width)`.
     """
-    pictures = [np.asarray(pixels_of(scene)) for part in shown for scene in part.scenes]
-    pixels = normalised(torch.from_numpy(np.stack(pictures)))
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        return tower.tokens(pixels).float()
+    return sight([scene for part in shown for scene in part.scenes])
 
 
 def _one_image(packer: Packer, rng: np.random.Generator, mix: Mix) -> Shown:

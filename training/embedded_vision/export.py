@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--language", default="language.safetensors")
     parser.add_argument("--rank", type=int, default=24)
     parser.add_argument("--width", type=int, default=192)
-    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--version", type=int, default=1, help="of the folder in the cache")
     options = parser.parse_args()
     config = vision_config(options.width, options.layers)

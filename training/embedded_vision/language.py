@@ -50,7 +50,8 @@ class Language(nn.Module):
 
         Args:
             batch: The tokens.
-            images: The tower's tokens of all images, in the order in which rows show them.
+            images: The tower's tokens of all images, in the order in which rows show them; or
+                words in their place, of this model's width.
 
         Returns:
             `(rows, length, width)`.
@@ -64,7 +65,7 @@ class Language(nn.Module):
         if images is not None:
             shown = batch.tokens == self.image_token
             embedded = embedded.masked_scatter(
-                shown[..., None], self.connector(images).to(self.dtype).flatten(0, 1)
+                shown[..., None], self._connected(images).to(self.dtype).flatten(0, 1)
             )
         output = self.decoder(
             inputs_embeds=embedded,
@@ -75,6 +76,12 @@ class Language(nn.Module):
         )
         hidden: Tensor = output.last_hidden_state
         return hidden
+
+    def _connected(self, images: Tensor) -> Tensor:
+        if images.shape[-1] == self.connector.out_features:
+            return images
+        connected: Tensor = self.connector(images)
+        return connected
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of all tokens, the image tokens among them."""

@@ -96,7 +96,7 @@ class Packer:
         for number, exchange in enumerate(exchanges, 1):
             prompt = self.encode(exchange.prompt + _TURN)
             row.add(prompt, number, start)
-            self._answer(row, exchange.answer + _END, number, start + len(prompt))
+            self._answer(row, exchange.answer + _END, number, start + len(prompt), exchange.times)
             row.tasks.append(exchange.task)
         return row
 

@@ -1,4 +1,4 @@
-"""The vision tower with its connector and, in training only, heads that say what a token holds."""
+"""The vision tower with its connector and, in training only, heads that say what a token tells."""
 
 from __future__ import annotations
 
@@ -18,22 +18,20 @@ SHUFFLE = RESOLUTION // PATCH // GRID
 """Patches to a side of a token."""
 
 HEADS: dict[str, int] = {
-    "object": 1,
-    "shape": len(SHAPES),
-    "color": len(COLORS),
+    "filled": 1,
     "size": len(SIZES),
     "texture": len(TEXTURES),
+    "color": len(COLORS),
+    "shape": len(SHAPES),
+    "place": 2,
     "label": 1 + len(WORDS),
-    "rank": MOST_OBJECTS,
     "link": MOST_OBJECTS + 1,
     "directions": 5 * MOST_OBJECTS,
-    "place": 2,
-    "count": MOST_OBJECTS,
 }
 """What is predicted of a token, and with how many outputs."""
 
 
-def vision_config(width: int = 192, layers: int = 6) -> Any:
+def vision_config(width: int = 192, layers: int = 8) -> Any:
     """The tower's configuration.
 
     Args:

@@ -21,12 +21,21 @@ from torch import Tensor, nn
 
 from training.embedded_vision.checkpoints import read_checkpoint, write_checkpoint
 from training.embedded_vision.dialogues import MIXES
-from training.embedded_vision.examples import Shown, features, measured_rows, training_rows
+from training.embedded_vision.examples import (
+    Shown,
+    Sight,
+    features,
+    measured_rows,
+    seen_by,
+    told_in,
+    training_rows,
+)
 from training.embedded_vision.language import Language, image_tokenizer
 from training.embedded_vision.packing import Batch, Packer, batched
 from training.embedded_vision.parallel import set_gradients
 from training.embedded_vision.replay import Replayed, divergence, replayed_chats
 from training.embedded_vision.tower import Tower, vision_config
+from training.embedded_vision.train_tower import load_words
 
 _MEASURED_AT_ONCE = 1
 
@@ -38,10 +47,14 @@ def main() -> None:
     folder: Path = options.folder
     tokenizer = image_tokenizer()
     packer = Packer(tokenizer)
-    tower, language = _models(options, tokenizer)
+    language, sight = _models(options, tokenizer)
     optimizer = _optimizer(language)
     state = folder / "language_state.safetensors"
-    start = read_checkpoint(state, language, [optimizer]) if state.is_file() else 0
+    start = 0
+    if state.is_file():
+        start = read_checkpoint(state, language, [optimizer])
+    elif options.start is not None:
+        read_checkpoint(options.start, language)
     replayed = replayed_chats(packer, language, folder / "answers.json")
     held_out, began, recent = measured_rows(packer, options.measured), time.monotonic(), []
     pool = ThreadPoolExecutor(options.threads)
@@ -50,22 +63,22 @@ def main() -> None:
         rng = np.random.default_rng([options.seed, 2, step])
         shown = training_rows(packer, rng, options.rows, MIXES[options.mix])
         text = [replayed[step // 3 % len(replayed)]] if step % 3 == 0 else []
-        recent.append(_step(language, tower, optimizer, [*shown, *text], pool))
+        recent.append(_step(language, sight, optimizer, [*shown, *text], pool))
         if (step + 1) % 20 == 0:
             print(f"step {step + 1} loss {np.mean(recent[-20:]):.3f} ", end="")
             print(f"{time.monotonic() - began:.0f} s", flush=True)
         if (step + 1) % options.every == 0 or step + 1 == options.steps:
-            print(measured(language, tower, held_out), flush=True)
+            print(measured(language, sight, held_out), flush=True)
             write_checkpoint(state, language, [optimizer], step + 1)
     write_checkpoint(folder / "language.safetensors", language, [], options.steps)
 
 
-def measured(language: Language, tower: Tower, held_out: Sequence[Shown]) -> str:
+def measured(language: Language, sight: Sight, held_out: Sequence[Shown]) -> str:
     """How often each task's whole answer is the likeliest, token by token.
 
     Args:
         language: The model.
-        tower: The tower.
+        sight: What looks at the pictures.
         held_out: Rows about held-out pictures.
 
     Returns:
@@ -76,7 +89,7 @@ def measured(language: Language, tower: Tower, held_out: Sequence[Shown]) -> str
         for at in range(0, len(held_out), _MEASURED_AT_ONCE):
             part = held_out[at : at + _MEASURED_AT_ONCE]
             batch = batched([shown.row for shown in part], language.dtype)
-            hidden = language.hidden(batch, features(tower, part))
+            hidden = language.hidden(batch, features(sight, part))
             _, right, places = _predicted(language, batch, hidden)
             for row, segments in enumerate(batch.tasks):
                 for segment, task in enumerate(segments[1:], 1):
@@ -87,20 +100,23 @@ def measured(language: Language, tower: Tower, held_out: Sequence[Shown]) -> str
     )
 
 
-def _models(options: argparse.Namespace, tokenizer: object) -> tuple[Tower, Language]:
+def _models(options: argparse.Namespace, tokenizer: object) -> tuple[Language, Sight]:
     config = vision_config(options.width, options.layers)
     tower = Tower(config, 576)
+    language = Language(options.rank, tower.connector.in_features, tokenizer)
+    if options.told:
+        language.connector.requires_grad_(False)
+        return language, told_in(load_words())
     read_checkpoint(options.folder / options.tower, tower)
     tower.requires_grad_(False).eval()
-    language = Language(options.rank, tower.connector.in_features, tokenizer)
     with torch.no_grad():
         language.connector.weight.copy_(tower.connector.weight)
-    return tower, language
+    return language, seen_by(tower)
 
 
 def _step(
     language: Language,
-    tower: Tower,
+    sight: Sight,
     optimizer: torch.optim.Optimizer,
     parts: list[Shown | Replayed],
     pool: ThreadPoolExecutor,
@@ -113,7 +129,7 @@ def _step(
             return divergence(language, part)
         batch = batched([part.row], language.dtype)
         losses, _, places = _predicted(
-            language, batch, language.hidden(batch, features(tower, [part]))
+            language, batch, language.hidden(batch, features(sight, [part]))
         )
         return (losses * batch.weights[tuple(places.t())]).sum() / weight
 
@@ -164,12 +180,16 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--folder", type=Path, default=Path("results/embedded_vision"))
     parser.add_argument("--tower", default="tower_fitted.safetensors", help="stage 1's weights")
+    parser.add_argument(
+        "--told", action="store_true", help="begin with the words that a perfect tower would say"
+    )
+    parser.add_argument("--start", type=Path, help="a checkpoint to begin with")
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--rows", type=int, default=2, help="rows a step")
     parser.add_argument("--mix", default="all", choices=sorted(MIXES), help="what is asked")
     parser.add_argument("--rank", type=int, default=24)
     parser.add_argument("--width", type=int, default=192)
-    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--measured", type=int, default=24, help="held-out pictures")
     parser.add_argument("--every", type=int, default=150, help="steps between checkpoints")
     parser.add_argument("--threads", type=int, default=2)

@@ -1,4 +1,4 @@
-"""Stage 1: the vision tower and the connector alone, on what is in each cell of a drawn scene.
+"""Stage 1: the vision tower and the connector alone, on the lines that tell a drawn scene.
 
 Run `python -m training.embedded_vision.train_tower --help` from the root of the repository. It goes
 on where it stopped: the folder given by `--folder` holds the drawn scenes and the last checkpoint.
@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from headwise.engines.embedded import embedded_model_path
-from training.embedded_vision.checkpoints import read_checkpoint, write_checkpoint
+from training.embedded_vision.checkpoints import adopt, read_checkpoint, write_checkpoint
 from training.embedded_vision.drawing import BOX, LABEL, Drawn, draw
 from training.embedded_vision.parallel import set_gradients
+from training.embedded_vision.slots import LineWords, lines_of
 from training.embedded_vision.tower import Tower, normalised, vision_config
-from training.embedded_vision.tower_loss import losses, targets_of, total
-from training.embedded_vision.words import SoftWords
+from training.embedded_vision.tower_loss import losses, total
 
 HELD_OUT_SEED = 9_001
 """Scenes of this seed are never trained on."""
@@ -40,7 +40,11 @@ def main() -> None:
     tower = Tower(vision_config(options.width, options.layers), words.mean.numel())
     optimizers = _optimizers(tower, options.rate)
     state = folder / "tower_state.safetensors"
-    start = read_checkpoint(state, tower, optimizers) if state.is_file() else 0
+    start = 0
+    if state.is_file():
+        start = read_checkpoint(state, tower, optimizers)
+    elif options.start is not None:
+        print(f"{adopt(options.start, tower)} tensors of {options.start.name}", flush=True)
     held_out = _drawn(folder / "held.npz", 600, HELD_OUT_SEED)
     shard, images, began = -1, held_out, time.monotonic()
     pool = ThreadPoolExecutor(options.threads)
@@ -61,21 +65,21 @@ def main() -> None:
     write_checkpoint(folder / "tower.safetensors", tower, [], options.steps)
 
 
-def load_words() -> SoftWords:
-    """The soft words of the embedded language model."""
+def load_words() -> LineWords:
+    """The words of the embedded language model."""
     path = embedded_model_path()
     model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     embeddings: Tensor = model.model.embed_tokens.weight.detach()
-    return SoftWords(embeddings.clone(), AutoTokenizer.from_pretrained(path))
+    return LineWords(embeddings.clone(), AutoTokenizer.from_pretrained(path))
 
 
-def report(tower: Tower, drawn: Drawn, words: SoftWords) -> dict[str, float]:
+def report(tower: Tower, drawn: Drawn, words: LineWords) -> dict[str, float]:
     """Prints how well the tower does on held-out scenes.
 
     Args:
         tower: The tower.
         drawn: The scenes.
-        words: The soft words.
+        words: The words.
 
     Returns:
         Shares of right answers.
@@ -85,7 +89,7 @@ def report(tower: Tower, drawn: Drawn, words: SoftWords) -> dict[str, float]:
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         for at in range(0, len(drawn.images), 250):
             pixels = normalised(torch.from_numpy(drawn.images[at : at + 250]))
-            targets = targets_of(drawn.objects[at : at + 250])
+            targets = lines_of(drawn.objects[at : at + 250])
             parts, right = losses(tower, tower.tokens(pixels).float(), targets, words)
             for name, value in {**right, "words": parts["words"], "place": parts["place"]}.items():
                 found.setdefault(name, []).append(float(value))
@@ -99,7 +103,7 @@ def _step(
     tower: Tower,
     optimizers: list[torch.optim.Optimizer],
     batch: tuple[Tensor, np.ndarray],
-    words: SoftWords,
+    words: LineWords,
     pool: ThreadPoolExecutor,
 ) -> float:
     pixels, objects = batch
@@ -110,7 +114,7 @@ def _step(
         # Autocast is a setting of the thread.
         with torch.autocast("cpu", torch.bfloat16):
             joined = tower.tokens(pixels[own])
-        parts, _ = losses(tower, joined.float(), targets_of(objects[own]), words)
+        parts, _ = losses(tower, joined.float(), lines_of(objects[own]), words)
         return total(parts) / count
 
     loss = set_gradients(range(count), loss_of, list(tower.parameters()), pool)
@@ -179,10 +183,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--width", type=int, default=192)
-    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--shard", type=int, default=16_000, help="scenes in a shard")
     parser.add_argument("--shards", type=int, default=4)
     parser.add_argument("--every", type=int, default=250, help="steps between checkpoints")
+    parser.add_argument("--start", type=Path, help="a checkpoint to begin with, as far as it fits")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
