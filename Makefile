@@ -10,10 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(CON
 TORCH := torch==2.13.0
 EXTRAS := embedded,parquet,plot,vision,openai,lora,http,trl,server
 
-.PHONY: demo test setup lint types unit format benchmarks test-lowest clean help
+.PHONY: demo test setup lint types unit format benchmarks results test-lowest clean help
 
 help:
-	@sed -n '2,3p' Makefile; echo "#   make lint | types | unit | format | benchmarks | test-lowest | clean"
+	@sed -n '2,3p' Makefile; echo "#   make lint | types | unit | format | benchmarks | results | test-lowest | clean"
 
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	@echo "== Installing headwise into $(VENV) (a few minutes the first time)"
@@ -57,6 +57,10 @@ format: $(VENV)/.tools
 benchmarks: $(VENV)/.tools
 	@echo "== Speed, as ratios within one run"
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.speed
+
+results: $(VENV)/.tools
+	@echo "== Every claim that can be tested here (goes on where it was stopped)"
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.evidence
 
 # The lower bounds of pyproject.toml, in an environment of their own.
 test-lowest:

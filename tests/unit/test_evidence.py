@@ -1,0 +1,89 @@
+"""The evidence behind docs/results.md: verdicts follow from figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("PIL")
+pytest.importorskip("matplotlib")
+
+from benchmarks.evidence.claims import CLAIMS
+from benchmarks.evidence.findings import Findings
+from benchmarks.evidence.page import write_page
+from benchmarks.evidence.tasks import TASKS
+from benchmarks.evidence.ways import Answers, Ways, same
+
+from headwise.evaluation.items import QuestionItem
+
+GRAPH = "compositional chain of thought"
+
+
+def _chains(folder: Path, graph: tuple[bool, ...], direct: tuple[bool, ...]) -> Findings:
+    ways = Ways(folder / "ways.jsonl")
+    ways.add(Answers("chains", "relation", 0, GRAPH, graph))
+    ways.add(Answers("chains", "relation", 0, "direct", direct))
+    return Findings(folder)
+
+
+def _verdict(findings: Findings, text: str) -> str:
+    return next(claim for claim in CLAIMS if claim.text == text).answered(findings).verdict
+
+
+def test_a_claim_holds_only_outside_the_interval(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    better = _chains(tmp_path / "a", (True,) * 18 + (False,) * 2, (False,) * 15 + (True,) * 5)
+    assert _verdict(better, "CCoT beats the plain prompt.") == "reproduced"
+    alike = _chains(tmp_path / "b", (True, False) * 10, (False, True) * 9 + (False, False))
+    assert _verdict(alike, "CCoT beats the plain prompt.") == "not reproduced"
+
+
+def test_margins_pair_the_same_items(tmp_path: Path) -> None:
+    findings = _chains(tmp_path, (True, True, False, True), (True, False, False, False))
+    assert findings.ways_margin("chains", GRAPH, "direct").value == pytest.approx(0.5)
+    assert findings.ways_margin("chains", "direct", GRAPH).value == pytest.approx(-0.5)
+    way = findings.way("chains", GRAPH)
+    assert way is not None
+    assert way.share.low <= way.share.value == 0.75 <= way.share.high
+
+
+def test_what_was_not_run_is_said(tmp_path: Path) -> None:
+    verdicts = {claim.answered(Findings(tmp_path)).verdict for claim in CLAIMS}
+    assert verdicts == {"not run", "not testable here"}
+    assert {claim.section for claim in CLAIMS} == {"1", "2", "3", "4", "5"}
+
+
+def test_the_page_has_a_row_for_every_claim(tmp_path: Path) -> None:
+    _chains(tmp_path, (True,) * 4, (False,) * 4)
+    write_page(tmp_path, tmp_path / "docs" / "results.md")
+    text = (tmp_path / "docs" / "results.md").read_text("utf-8")
+    assert all(claim.text in text for claim in CLAIMS)
+    assert (tmp_path / "docs" / "results" / "chains.svg").is_file()
+
+
+def test_ways_are_kept_and_a_cut_line_is_not(tmp_path: Path) -> None:
+    _chains(tmp_path, (True,), (False,))
+    with (tmp_path / "ways.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"part": "chains", "ki')
+    again = Ways(tmp_path / "ways.jsonl")
+    assert again.has("chains", "relation", 0, "direct")
+    assert len(again.rows) == 2
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if not task.images])
+def test_tasks_have_enough_distinct_labelled_items(name: str) -> None:
+    items = TASKS[name].make()
+    assert len({item.id for item in items}) == len(items) >= 170
+    texts = set()
+    for item in items:
+        assert isinstance(item, QuestionItem)
+        assert item.example.label in item.options
+        texts.add(item.example.text)
+    assert len(texts) == len(items)
+
+
+def test_answers_are_the_same_but_for_case_and_full_stop() -> None:
+    assert same(" Red.", "red")
+    assert not same(None, "red")
