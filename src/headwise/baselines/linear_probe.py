@@ -60,8 +60,9 @@ def fit_probe(
         is a fixed, strong one.
     """
     mean, scale = features.mean(axis=0), features.std(axis=0)
-    # One that never varies tells nothing, and must not be divided by rounding.
-    scale = np.where(scale <= np.finfo(np.float64).eps * (1 + np.abs(mean)), 1.0, scale)
+    # One that never varies tells nothing; the rounding of a float32 model must not be blown up.
+    rounding = 8 * np.finfo(np.float32).eps * (1e-3 + np.abs(mean))
+    scale = np.where(scale <= rounding, 1.0, scale)
     standard = (features - mean) / scale
     axes = spanning_axes(standard)
     n_folds = min(_MOST_FOLDS, int(np.bincount(labels).min()))

@@ -40,14 +40,12 @@ class LoraShape:
     """
 
     rank: int = 8
-    alpha: float = 16.0
+    alpha: int = 16
     targets: Targets = "all"
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.alpha <= 0:
-            raise InputError(
-                f"rank is 1 at least and alpha above 0; got {self.rank} and {self.alpha}."
-            )
+        if self.rank < 1 or self.alpha < 1:
+            raise InputError(f"rank and alpha are 1 at least; got {self.rank} and {self.alpha}.")
         if self.targets not in get_args(Targets):
             raise InputError(f"targets is 'all' or 'attention'; got {self.targets!r}.")
 

@@ -213,7 +213,7 @@ class _Run:
             rows = order[start : start + size]
             for part in self._parts(rows, costs):
                 loss = self._losses([training[row] for row in part]).sum()
-                (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
+                (loss / len(rows)).backward()
                 total += float(loss.detach())
             nn.utils.clip_grad_norm_(self._parameters.values(), 1.0)
             self._optimizer.step()

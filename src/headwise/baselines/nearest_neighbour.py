@@ -56,7 +56,7 @@ class NearestNeighbourClassifier:
         shares = np.zeros((len(features), len(self.classes)))
         for rank in range(self.k):
             shares[np.arange(len(features)), self.labels[nearest[:, rank]]] += votes[rank]
-        return shares / votes.sum()
+        return np.asarray(shares / votes.sum())
 
     def predict(self, examples: Sequence[ExampleLike], *, progress: bool = False) -> list[str]:
         """The class that most neighbours of each example have."""

@@ -120,7 +120,8 @@ def balanced_order(labels: Sequence[str], seed: int) -> list[int]:
     waiting: dict[str, list[int]] = {}
     for row in random.permutation(len(labels)).tolist():
         waiting.setdefault(labels[row], []).append(row)
-    names, order = sorted(waiting), []
+    names = sorted(waiting)
+    order: list[int] = []
     while len(order) < len(labels):
         for number in random.permutation(len(names)).tolist():
             if waiting[names[number]]:

@@ -67,8 +67,8 @@ class FrozenModel:
     @property
     def hidden_size(self) -> int:
         """Width of the states that become logits."""
-        width: int = self.output_embedding.in_features
-        return width
+        embedding: Any = self.output_embedding
+        return int(embedding.in_features)
 
     def showing(self, rows: Sequence[TokenIds]) -> AbstractContextManager[None]:
         """Has the model see the pictures of some rows while the block runs."""
