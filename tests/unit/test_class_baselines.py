@@ -127,7 +127,7 @@ def test_likelihood_is_the_softmax_of_the_names_log_probabilities(
     tokens = [llava._encoder.encode_targets(one, labels)[1][0] for one in prompts]
     begun = [llava.tokenizer.decode([token]) for token in tokens]
     expected = [float(llava.token_logprobs([p], [b])) for p, b in zip(prompts, begun, strict=True)]
-    np.testing.assert_allclose(first[:, 1], expected, atol=1e-4)
+    np.testing.assert_allclose(first[:, 1], expected, atol=2e-3)
 
 
 def test_what_is_written_is_read_and_what_names_no_class_is_counted() -> None:
@@ -260,7 +260,7 @@ def test_a_probe_is_scikit_learns_regression(n_classes: int) -> None:
     )
     unseen = random.normal(size=(9, 40))
     expected = model.fit(features, labels).predict_proba(unseen)
-    np.testing.assert_allclose(probe.probabilities(unseen), expected, atol=1e-4)
+    np.testing.assert_allclose(probe.probabilities(unseen), expected, atol=2e-3)
     few = fit_probe(features[:n_classes], labels[:n_classes])
     assert not few.validated
     assert (few.probabilities(features[:n_classes]).argmax(1) == labels[:n_classes]).all()
