@@ -21,6 +21,10 @@ RATINGS = {
     "10\nbecause of 2 reasons": 10,
     "Of its 3 claims 2 are true. Rating: 4": 4,
     "7.5": 7.5,
+    "Answer: 4": 4,
+    "7, since it is short": 7,
+    "I would rate this response a 2.": 2,
+    "It deserves an 8": 8,
 }
 NO_RATINGS = (
     "11",
@@ -30,6 +34,9 @@ NO_RATINGS = (
     "1,000",
     "Between 3 and 5",
     "no idea",
+    "The answer is 4.",
+    "It does not include the number 1.",
+    "1. The response is good.",
     "",
     "Rating: 3/5 or 4/5",
 )
@@ -47,9 +54,19 @@ LETTERS = {
     "Both try, but the better response is B.": "B",
     "I prefer Response B": "B",
     "A is better": "A",
-    "I like what response B says": "B",
+    "The better response is **A** because it is right": "A",
+    "I choose B over A.": "B",
 }
-NO_LETTERS = ("", "both", "Neither", "A dog is nice", "The answer is a good one", "[[A]] or [[B]]")
+NO_LETTERS = (
+    "",
+    "both",
+    "Neither",
+    "A dog is nice",
+    'The better response is: "A lemon tastes sweet',
+    "The answer is a good one",
+    "Response B is worse",
+    "[[A]] or [[B]]",
+)
 
 
 @pytest.mark.parametrize(("text", "rating"), RATINGS.items())

@@ -60,9 +60,8 @@ def fit_probe(
         is a fixed, strong one.
     """
     mean, scale = features.mean(axis=0), features.std(axis=0)
-    # One that never varies tells nothing; the rounding of a float32 model must not be blown up.
-    rounding = 8 * np.finfo(np.float32).eps * (1e-3 + np.abs(mean))
-    scale = np.where(scale <= rounding, 1.0, scale)
+    # One that never varies tells nothing.
+    scale = np.where(scale <= rounding_of(mean), 1.0, scale)
     standard = (features - mean) / scale
     axes = spanning_axes(standard)
     n_folds = min(_MOST_FOLDS, int(np.bincount(labels).min()))
@@ -75,6 +74,11 @@ def fit_probe(
         weights = np.concatenate([np.zeros_like(weights), weights])
         bias = np.concatenate([np.zeros_like(bias), bias])
     return LinearProbe(mean, scale, weights, bias, float(fitted.C), n_folds >= 2)
+
+
+def rounding_of(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The spread below which features of these means differ by a float32 model's rounding only."""
+    return 8 * float(np.finfo(np.float32).eps) * (1e-3 + np.abs(mean))
 
 
 def spanning_axes(standard: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from threadpoolctl import threadpool_limits
 
-from headwise.baselines.linear_probe import spanning_axes
+from headwise.baselines.linear_probe import rounding_of, spanning_axes
 from headwise.errors import InputError
 from headwise.methods.reward_support import GOOD, JudgedSupport
 from headwise.selection.cross_validation import deal_folds
@@ -83,7 +83,7 @@ def fit_linear_reward(
         InputError: All rows of the support have the same features.
     """
     center, spread = features.mean(axis=0), features.std(axis=0)
-    varies = spread > 1e-12 * max(float(spread.max()), 1e-300)
+    varies = spread > rounding_of(center)
     if not varies.any():
         raise InputError(
             "All support responses look the same to the model, so a probe has nothing to go by; "

@@ -15,35 +15,46 @@ JudgeForm = Literal["yes-no", "rating", "pairwise"]
 """How a judge says it: Yes or No of one response, a rating from 1 to 10, or A or B of two."""
 
 LOWEST, HIGHEST = 1, 10
+# Of four wordings the one whose verdicts the embedded model kept to most often.
 RATING_QUESTION = (
     "How well does the response meet this criterion: {criterion}\n"
-    f"Answer with a number from {LOWEST} (not at all) to {HIGHEST} (fully)."
+    f"Give a rating from {LOWEST} (not at all) to {HIGHEST} (fully). Write only the number."
 )
 
 # No part of a range, of a longer number, or of a rating on another scale.
-_NUMBER = r"(?<![\w.,/-])(\d+(?:\.\d+)?)(?![\w,]|\.\d|[-–]\d|\s*/\s*(?!10\b)\d)"
+_NUMBER = r"(?<![\w.,/-])(\d+(?:\.\d+)?)(?!\w|[.,]\d|[-–]\d|\s*/\s*(?!10\b)\d)"
 _OUT_OF = re.compile(rf"{_NUMBER}\s*(?:/|out of)\s*{HIGHEST}\b", re.IGNORECASE)
+# "The answer is 4" may be what the response should have said, and is no rating.
 _NAMED_RATING = re.compile(
-    rf"\b(?:rating|score|grade|answer)\b\W{{0,4}}(?:(?:is|of|would be)\b)?\W{{0,4}}{_NUMBER}",
-    re.IGNORECASE,
+    rf"(?:\b(?:rating|score|grade)\b\W{{0,4}}(?:(?:is|of|would be)\b)?|^\W*answer\W{{0,3}}:)"
+    rf"\W{{0,4}}{_NUMBER}",
+    re.IGNORECASE | re.MULTILINE,
 )
-_LEADING = re.compile(rf"\W*{_NUMBER}\W*(?:\n|$)")
-_ANY_NUMBER = re.compile(_NUMBER)
+_GIVEN_RATING = re.compile(
+    rf"\b(?:give|rate|deserves?|assign)\b[^.\n\d]{{0,40}}?{_NUMBER}", re.IGNORECASE
+)
+# A full stop and text after it would make it an item of a list.
+_LEADING = re.compile(
+    rf"\W*{_NUMBER}(?:\W*(?:\n|$)|\s*[,;:)]|\s+(?:because|since|as)\b)", re.IGNORECASE
+)
 
 # The letter itself in upper case: "the answer is a good one" names none.
 _NAME = r"(?:(?:the\s+)?(?:response|answer|option|choice)\s+)?\W{0,3}\b((?-i:[AB]))\b\W{0,3}"
+# What follows a letter that is no word: "the better response is: A dog ..." names none.
+_ENDS = r"(?=\W*(?:$|\n)|\s*[.,;:)*\]]|\s+(?:is|was|because|since|as|over|than)\b)"
 _IN_BRACKETS = re.compile(r"\[\[([AB])\]\]")
 _CHOSEN = (
     # "Answer: B", "The better response is A."
-    r"\b(?:answer|verdict|choice|response|one)(?:\s+(?:is|would be)|\s*\W{0,3}:)\W{0,4}" + _NAME,
+    r"\b(?:answer|verdict|choice|response|one)(?:\s+(?:is|would be)|\s*\W{0,3}:)\W{0,4}"
+    + _NAME
+    + _ENDS,
     # "Response A is better"
     _NAME + r"\s*(?:is|was|meets|would be|wins)\b(?!\s+(?:not|worse|less|wrong|incorrect))",
     # "I prefer Response B"
-    r"\b(?:prefer|choose|pick|select)\s+" + _NAME,
+    r"\b(?:prefer|choose|pick|select)\s+" + _NAME + _ENDS,
 )
 _CHOSEN_PATTERNS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _CHOSEN)
 _ALONE = re.compile(rf"\W*{_NAME}(?:$|\n|[.,:;!)])", re.IGNORECASE)
-_MENTIONED = re.compile(r"\bresponse\s+\W{0,3}((?-i:[AB]))\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +118,14 @@ def read_verdict(text: str, form: JudgeForm) -> float | None:
 
 
 def _rating(text: str) -> float | None:
-    for pattern in (_OUT_OF, _NAMED_RATING):
-        found = {float(number) for number in pattern.findall(text)}
-        if found:
-            return _in_range(found)
     leading = _LEADING.match(text)
     if leading:
         return _in_range({float(leading[1])})
-    return _in_range({float(number) for number in _ANY_NUMBER.findall(text)})
+    for pattern in (_OUT_OF, _NAMED_RATING, _GIVEN_RATING):
+        found = {float(number) for number in pattern.findall(text)}
+        if found:
+            return _in_range(found)
+    return None
 
 
 def _in_range(found: set[float]) -> float | None:
@@ -131,7 +142,7 @@ def _letter(text: str) -> str | None:
     alone = _ALONE.match(text)
     if alone:
         return str(alone[1]).upper()
-    for pattern in (*_CHOSEN_PATTERNS, _MENTIONED):
+    for pattern in _CHOSEN_PATTERNS:
         found = {letter.upper() for letter in pattern.findall(text)}
         if found:
             return found.pop() if len(found) == 1 else None
