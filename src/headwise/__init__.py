@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headwise.methods.activation_reward import ActivationRewardModel
     from headwise.methods.compositional import CompositionalChainOfThought
     from headwise.methods.reward_model import RewardModel
+    from headwise.methods.rewards import Rewards
     from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
     from headwise.methods.sparse_attention_vectors import SparseAttentionVectors
     from headwise.methods.task_vector import TaskVector
@@ -54,6 +55,7 @@ _HOME = {
     "Preference": "headwise.examples",
     "Reinforce": "headwise.selection.reinforce",
     "RewardModel": "headwise.methods.reward_model",
+    "Rewards": "headwise.methods.rewards",
     "Sampling": "headwise.engines.base",
     "SceneGraph": "headwise.graphs",
     "SparseAttentionClassifier": "headwise.methods.sparse_attention_classifier",
@@ -89,6 +91,7 @@ __all__ = [
     "Preference",
     "Reinforce",
     "RewardModel",
+    "Rewards",
     "Sampling",
     "SceneGraph",
     "SparseAttentionClassifier",

@@ -7,10 +7,23 @@ from typing import TypeAlias
 
 from headwise.content import ImageLike, as_images
 from headwise.errors import InputError
-from headwise.examples import Prompt, prompt_with_images
+from headwise.examples import Prompt, Response, prompt_with_images
 
 ImagesOfRows: TypeAlias = Sequence[Sequence[ImageLike] | ImageLike | None] | None
 """The pictures of each row: a list, a single one, or None where there is none."""
+
+
+def check_rows(prompts: Sequence[Prompt], responses: Sequence[Response]) -> None:
+    """Checks that there is a prompt for each response.
+
+    Raises:
+        InputError: There are other numbers of them.
+    """
+    if len(prompts) != len(responses):
+        raise InputError(
+            f"score needs one prompt a response; got {len(prompts)} prompts and "
+            f"{len(responses)} responses."
+        )
 
 
 def prompts_shown(prompts: Sequence[Prompt], images: ImagesOfRows) -> list[Prompt]:

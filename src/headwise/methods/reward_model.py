@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
@@ -17,10 +18,14 @@ from headwise.artifacts.json_value import JSON
 from headwise.content import Content, ImageLike, as_images
 from headwise.engines.base import Engine, ModelFingerprint
 from headwise.errors import InputError
-from headwise.examples import Preference, Prompt, Response, group_by_prompt, prompt_with_images
+from headwise.examples import Preference, Prompt, Response, prompt_with_images
 from headwise.heads import HeadLayout, HeadSet, Steering
-from headwise.methods.reward_inputs import ImagesOfRows, prompts_shown
-from headwise.methods.reward_readouts import ReadoutWeights, steered_log_odds
+from headwise.methods.reward_asking import ask, ask_pairs
+from headwise.methods.reward_details import RewardDetails
+from headwise.methods.reward_function import RewardFunction
+from headwise.methods.reward_inputs import ImagesOfRows, check_rows, prompts_shown
+from headwise.methods.reward_judging import Judgements, Questions, judge
+from headwise.methods.reward_readouts import ReadoutWeights
 from headwise.methods.reward_record import (
     reward_heads,
     reward_tensors,
@@ -29,13 +34,14 @@ from headwise.methods.reward_record import (
     steering_from_record,
     weights_from_record,
 )
-from headwise.methods.reward_support import cut_prompt
 from headwise.methods.truncation import TextCutter
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.reward import Form, RewardPrompt
 from headwise.selection.directions import DirectionReadout
 
 ResponseT = TypeVar("ResponseT", bound=Content)
+
+_NAME_WORDS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +83,31 @@ class RewardModel(Artifact):
             f"RewardModel({self.prompt.criterion!r}, form={self.prompt.form!r}, "
             f"readout={self.readout!r}, {len(self.heads)} heads of {self.fingerprint.model_id})"
         )
+
+    @property
+    def __name__(self) -> str:
+        """What trainers call it in their metrics: the criterion as one word."""
+        words = re.findall(r"[a-z0-9]+", self.criterion.lower())
+        return "_".join(words[:_NAME_WORDS]) or "reward"
+
+    def __call__(
+        self, prompts: Sequence[object], completions: Sequence[object], **columns: Any
+    ) -> list[float]:
+        """Rewards as TRL asks for them; see `RewardFunction.__call__`."""
+        return self.as_trl()(prompts, completions, **columns)
+
+    def as_trl(self, *, name: str | None = None) -> RewardFunction:
+        """A reward function for TRL's `GRPOTrainer` and `RLOOTrainer`.
+
+        The reward model itself is one too; this one has a name of your own and can be pickled.
+
+        Args:
+            name: What the trainer calls it in its metrics; the criterion as one word where None.
+
+        Returns:
+            The function.
+        """
+        return RewardFunction(self, name=name or self.__name__)
 
     @property
     def criterion(self) -> str:
@@ -128,23 +159,30 @@ class RewardModel(Artifact):
             InputError: Other numbers of prompts, responses and images; or, in the ranked form, a
                 prompt with one response only.
         """
-        if len(prompts) != len(responses):
-            raise InputError(
-                f"score needs one prompt a response; got {len(prompts)} prompts and "
-                f"{len(responses)} responses."
-            )
-        prompts = prompts_shown(prompts, images)
+        return self.score_each(prompts, responses, images, progress=progress).rewards
+
+    def score_each(
+        self,
+        prompts: Sequence[Prompt],
+        responses: Sequence[Response],
+        images: ImagesOfRows = None,
+        *,
+        progress: bool = False,
+    ) -> RewardDetails:
+        """The reward of each response with what it was made of; see `score`.
+
+        Returns:
+            The rewards, the readouts and which texts were cut.
+
+        Raises:
+            InputError: As for `score`.
+        """
+        check_rows(prompts, responses)
         cutter = TextCutter(self.engine, self.max_text_tokens)
-        if self.form == "scalar":
-            conversations = [
-                self.prompt.scalar(cut_prompt(p, cutter), cutter.cut_content(r))
-                for p, r in zip(prompts, responses, strict=True)
-            ]
-            values = self._judge(conversations, progress).numpy()
-        else:
-            values = self._score_ranked(prompts, responses, cutter, progress)
+        asked = ask(self.prompt, prompts_shown(prompts, images), responses, cutter)
+        details = RewardDetails.of(asked, self._judge(asked.conversations, progress))
         cutter.report("prompts or responses", "max_text_tokens")
-        return values
+        return details
 
     def prefer(
         self,
@@ -222,10 +260,13 @@ class RewardModel(Artifact):
         """
         if not self.shows_order:
             raise InputError("Only the ranked form shows responses in an order; this is scalar.")
+        cutter = TextCutter(self.engine, self.max_text_tokens)
         questions = [pair.shown_prompt for pair in preferences]
         chosen = [pair.chosen for pair in preferences]
         rejected = [pair.rejected for pair in preferences]
-        return self._in_both_orders(questions, chosen, rejected, progress).numpy()
+        asked = ask_pairs(self.prompt, questions, chosen, rejected, cutter)
+        cutter.report("prompts or responses", "max_text_tokens")
+        return asked.of_orders(self._judge(asked.conversations, progress).values).double().numpy()
 
     def accuracy(self, preferences: Sequence[Preference], *, progress: bool = False) -> float:
         """Share of pairs in which the chosen response wins; a tie is half.
@@ -319,20 +360,14 @@ class RewardModel(Artifact):
             layout=record.layout,
         )
 
-    def _judge(self, conversations: Sequence[Conversation], progress: bool) -> Tensor:
-        if not conversations:
-            return torch.empty(0, dtype=torch.float64)
-        sparse = steered = None
-        if self.sparse is not None:
-            activations = self.engine.capture(
-                conversations, heads=self.sparse.heads, progress=progress
-            )
-            sparse = self.sparse.margins(activations)
-        if self.steering is not None:
-            steered = steered_log_odds(
-                self.engine, conversations, self.prompt.answers, self.steering, progress=progress
-            )
-        return self.weights.combine(sparse, steered)
+    def questions(self, conversations: Sequence[Conversation]) -> Questions:
+        """What is to be read off the model about conversations that ask for a judgement."""
+        return Questions(
+            conversations, self.prompt.answers, self.sparse, self.steering, self.weights
+        )
+
+    def _judge(self, conversations: Sequence[Conversation], progress: bool) -> Judgements:
+        return judge(self.engine, [self.questions(conversations)], progress=progress)[0]
 
     def _log_odds(
         self,
@@ -341,60 +376,7 @@ class RewardModel(Artifact):
         second: Sequence[Response],
         progress: bool,
     ) -> Tensor:
-        if self.form == "scalar":
-            rewards = self.score([*prompts, *prompts], [*first, *second], progress=progress)
-            return torch.from_numpy(rewards[: len(first)] - rewards[len(first) :])
-        # Both orders, so that a liking for the first place cancels.
-        return self._in_both_orders(prompts, first, second, progress).sum(dim=1)
-
-    def _in_both_orders(
-        self,
-        prompts: Sequence[Prompt],
-        first: Sequence[Response],
-        second: Sequence[Response],
-        progress: bool,
-    ) -> Tensor:
-        """For `first`: `(n, 2)`, as it is shown first and as it is shown second."""
         cutter = TextCutter(self.engine, self.max_text_tokens)
-        conversations = []
-        for prompt, a, b in zip(prompts, first, second, strict=True):
-            question = cut_prompt(prompt, cutter)
-            a, b = cutter.cut_content(a), cutter.cut_content(b)
-            conversations += [
-                self.prompt.ranked(question, a, b),
-                self.prompt.ranked(question, b, a),
-            ]
+        asked = ask_pairs(self.prompt, prompts, first, second, cutter)
         cutter.report("prompts or responses", "max_text_tokens")
-        values = self._judge(conversations, progress)
-        return torch.stack([values[0::2], -values[1::2]], dim=1)
-
-    def _score_ranked(
-        self,
-        prompts: Sequence[Prompt],
-        responses: Sequence[Response],
-        cutter: TextCutter,
-        progress: bool,
-    ) -> NDArray[np.float64]:
-        rows: list[tuple[int, int]] = []
-        conversations = []
-        for group in group_by_prompt(prompts):
-            if len(group) < 2:
-                raise InputError(
-                    "The ranked form compares responses to the same prompt, but a prompt has one "
-                    "response only. Give several responses to each prompt, or fit with "
-                    "form='scalar'."
-                )
-            question = cut_prompt(prompts[group[0]], cutter)
-            cut = {row: cutter.cut_content(responses[row]) for row in group}
-            for a in group:
-                for b in group:
-                    if a != b:
-                        rows.append((a, b))
-                        conversations.append(self.prompt.ranked(question, cut[a], cut[b]))
-        rewards = np.zeros(len(responses))
-        counts = np.zeros(len(responses))
-        for (a, b), value in zip(rows, self._judge(conversations, progress).tolist(), strict=True):
-            rewards[a] += value
-            rewards[b] -= value
-            counts[a] += 1
-        return rewards / np.maximum(counts, 1)
+        return asked.of_pairs(self._judge(asked.conversations, progress).values)
