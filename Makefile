@@ -8,7 +8,7 @@ CONSTRAINTS := constraints/tested.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(CONSTRAINTS)
 # torch comes first and exactly: any other request brings gigabytes of CUDA packages to a CPU machine.
 TORCH := torch==2.13.0
-EXTRAS := embedded,parquet,plot,vision,openai,lora
+EXTRAS := embedded,parquet,plot,vision,openai,lora,http
 
 .PHONY: demo test setup lint types unit format benchmarks test-lowest clean help
 

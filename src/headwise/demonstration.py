@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from headwise.baselines.token_probability import TokenProbability
 from headwise.data import (
     Bias,
     biased_preferences,
@@ -22,11 +23,9 @@ from headwise.examples import Example, Preference
 from headwise.heads import HeadSet
 from headwise.methods.activation_reward import ActivationRewardModel
 from headwise.methods.reward_model import RewardModel
-from headwise.methods.reward_readouts import steered_log_odds
 from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
 from headwise.methods.sparse_attention_vectors import SparseAttentionVectors
 from headwise.prompts.conversation import Conversation
-from headwise.prompts.reward import RewardPrompt
 
 INSTRUCTION = "Customer message: {text}\nWhat is the message about?"
 CRITERION = "The answer is correct."
@@ -194,15 +193,8 @@ def token_probability_accuracy(
     Returns:
         The share.
     """
-    prompt = RewardPrompt(criterion)
-    conversations = [
-        prompt.scalar(pair.shown_prompt, response)
-        for pair in pairs
-        for response in (pair.chosen, pair.rejected)
-    ]
-    values = steered_log_odds(engine, conversations, prompt.answers, None, progress=progress)
-    differences = (values[0::2] - values[1::2]).numpy()
-    return float(np.mean((differences > 0) + 0.5 * (differences == 0)))
+    margins = TokenProbability(criterion).fit(engine).margins(pairs, progress=progress)
+    return float(np.mean((margins > 0) + 0.5 * (margins == 0)))
 
 
 def save_demonstration(

@@ -27,6 +27,7 @@ def states_alone(engine: HiddenStateEngine, everyone: tuple[Conversation, ...]) 
     return torch.cat([engine.hidden_states([one]) for one in everyone])
 
 
+@torch.no_grad()
 def test_the_state_is_the_models_own_after_the_final_norm(subject: Subject) -> None:
     engine = subject.engine
     assert isinstance(engine, HiddenStateEngine)

@@ -69,6 +69,7 @@ class Scripted(ScriptedEngine):
 
 
 @pytest.mark.filterwarnings("ignore::headwise.baselines.generated_classes.UnreadWarning")
+@pytest.mark.filterwarnings("ignore::headwise.baselines.shots.DroppedShotsWarning")
 @pytest.mark.parametrize("shown", ["texts", "images"])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_keeps_the_contract(
@@ -183,8 +184,8 @@ def test_worked_examples_are_shown_in_balance_with_their_pictures() -> None:
 
 def test_examples_beyond_the_budget_are_counted_and_said() -> None:
     engine = TransformersEngine(family("llama").build(), build_tokenizer())
-    support = [*texts(3), Example("the cat " * 300, "cat")]
-    with pytest.warns(DroppedShotsWarning, match="1 of 7 worked examples"):
+    support = [*texts(2), Example("the cat " * 300, "cat")]
+    with pytest.warns(DroppedShotsWarning, match="1 of 5 worked examples"):
         classifier = InContextBaseline().fit(engine, support)
     # Half of this model's window of 512 tokens.
     assert classifier.shots.n_dropped == 1
@@ -254,10 +255,12 @@ def test_a_probe_is_scikit_learns_regression(n_classes: int) -> None:
     probe = fit_probe(features, labels)
     assert probe.validated
     assert probe.strength in STRENGTHS
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=probe.strength, max_iter=1000))
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=probe.strength, max_iter=1000, tol=1e-6)
+    )
     unseen = random.normal(size=(9, 40))
     expected = model.fit(features, labels).predict_proba(unseen)
-    np.testing.assert_allclose(probe.probabilities(unseen), expected, atol=1e-6)
+    np.testing.assert_allclose(probe.probabilities(unseen), expected, atol=1e-4)
     few = fit_probe(features[:n_classes], labels[:n_classes])
     assert not few.validated
     assert (few.probabilities(features[:n_classes]).argmax(1) == labels[:n_classes]).all()

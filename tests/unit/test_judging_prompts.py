@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwise.errors import InputError
@@ -77,7 +77,11 @@ def test_yes_and_no_are_read() -> None:
     assert found == [1.0, -1.0, None, None]
 
 
-@given(st.text(), st.sampled_from(["rating", "yes-no", "pairwise"]))
+@settings(max_examples=60)
+@given(
+    st.text("AB 019/.-,\n[]*:responsis better", max_size=30),
+    st.sampled_from(["rating", "yes-no", "pairwise"]),
+)
 def test_any_text_is_read_or_not(text: str, form: str) -> None:
     verdict = read_verdict(text, form)  # type: ignore[arg-type]
     assert verdict is None or -1 <= verdict <= 1

@@ -20,6 +20,7 @@ from headwise.baselines.llm_judge import (
     Readings,
     UnreadableJudgementWarning,
 )
+from headwise.baselines.shots import DroppedShotsWarning
 from headwise.baselines.token_probability import TokenProbability
 from headwise.engines.base import Engine
 from headwise.engines.openai import OpenAIEngine
@@ -277,15 +278,20 @@ def test_settings_that_mean_nothing_are_refused(make: Any) -> None:
 
 
 def test_long_texts_are_cut_and_reported() -> None:
-    long = Preference("w " * 9_000, "q=1", "q=-1")
-    for budget, n_cut in (("auto", 1), (None, 0)):
-        engine = JudgingEngine()
-        fitted = TokenProbability(CRITERION, max_text_tokens=budget).fit(engine)  # type: ignore[arg-type]
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            fitted.margins([long])
-        assert sum(issubclass(w.category, TruncationWarning) for w in caught) == n_cut
-        assert (len(engine.asked[0].messages[-1].text) > 17_000) == (n_cut == 0)
+    engine = JudgingEngine()
+    fitted = TokenProbability(CRITERION, max_text_tokens=100).fit(engine)
+    with pytest.warns(TruncationWarning, match="max_text_tokens"):
+        fitted.margins([Preference("w " * 9_000, "q=1", "q=-1")])
+    assert len(engine.asked[0].messages[-1].text) < 2_000
+
+
+def test_shots_that_have_no_room_are_left_out(tiny_engine: TransformersEngine) -> None:
+    # The tiny model reads 512 tokens, and may be shown half of that.
+    pairs = [Preference(f"Is {n} on the mat?", "yes " * 9, "no " * 9) for n in range(6)]
+    with pytest.warns(DroppedShotsWarning):
+        fitted = TokenProbability(CRITERION, n_shots=8).fit(tiny_engine, pairs)
+    assert 0 < len(fitted.shots) < 8
+    assert np.isfinite(fitted.margins(pairs)).all()
 
 
 def test_an_engine_that_cannot_count_tokens_gets_whole_texts() -> None:

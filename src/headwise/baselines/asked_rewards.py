@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headwise.baselines.judged_shots import Shots
-from headwise.baselines.text_budget import text_cutter
 from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.examples import Preference, Prompt, Response, group_by_prompt
 from headwise.methods.reward_inputs import ImagesOfRows, prompts_shown
 from headwise.methods.reward_support import cut_prompt
-from headwise.methods.truncation import TextCutter
+from headwise.methods.truncation import TextCutter, cutter_of
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.reward import Form, RewardPrompt
 
@@ -32,13 +31,13 @@ class AskedRewards(ABC):
         engine: The frozen model.
         prompt: How responses are judged.
         shots: Judged examples that are shown before each question.
-        max_text_tokens: Longer prompts' turns and responses are cut in the middle; None cuts none.
+        max_text_tokens: Longer prompts' turns and responses are cut in the middle.
     """
 
     engine: Engine
     prompt: RewardPrompt
     shots: Shots
-    max_text_tokens: int | None
+    max_text_tokens: int
 
     @property
     def criterion(self) -> str:
@@ -100,7 +99,7 @@ class AskedRewards(ABC):
         if self.form == "ranked":
             return self._score_ranked(shown, responses, progress)
         votes = self._scalar_votes(shown, responses, progress)
-        return np.nan_to_num(votes, nan=0.0).mean(axis=1)
+        return _mean_vote(votes)
 
     def margins(
         self, preferences: Sequence[Preference], *, progress: bool = False
@@ -227,8 +226,14 @@ class AskedRewards(ABC):
         return self.votes(shown if self.shots else questions, progress=progress)
 
     def _cutter(self) -> TextCutter:
-        return text_cutter(self.engine, self.max_text_tokens)
+        return cutter_of(self.engine, self.max_text_tokens)
 
 
 def _mean_difference(first: Votes, second: Votes) -> NDArray[np.float64]:
-    return np.nan_to_num(first - second, nan=0.0).mean(axis=1)
+    return _mean_vote(first - second)
+
+
+def _mean_vote(votes: Votes) -> NDArray[np.float64]:
+    """The mean of each row, what could not be read counting 0."""
+    means: NDArray[np.float64] = np.nan_to_num(votes, nan=0.0).mean(axis=1)
+    return means

@@ -111,7 +111,7 @@ class Connection:
     def _wait(self, number: int, asked: str | None) -> float:
         if asked is not None and asked.isdigit():
             return min(float(asked), self._patience.timeout)
-        longest = min(self._patience.first_wait * 2 ** (number - 1), _LONGEST_WAIT)
+        longest = min(self._patience.first_wait * 2.0 ** (number - 1), _LONGEST_WAIT)
         # Clients that failed together should not come back together.
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from headwise.baselines.response_chats import ResponseChat
 from headwise.content import Content, Image
+from headwise.content.turns import Message
 from headwise.engines.openai.wire import data_url
 from headwise.errors import EngineError, InputError, shortened
 
@@ -85,8 +86,7 @@ def _classify_body(chats: Sequence[ResponseChat], settings: FormSettings) -> dic
     if settings.template is not None:
         _require_texts(chats, "vllm-classify with a tokenizer")
         return {**raw, "input": [settings.template(chat) for chat in chats]}
-    messages = [{"role": turn.role, "content": _wire(turn.content)} for turn in chats[0].all_turns]
-    return {**raw, "messages": messages, "add_generation_prompt": False}
+    return {**raw, "messages": _messages(chats[0].all_turns)}
 
 
 def _classify_rewards(reply: object, n: int) -> list[float]:
@@ -113,12 +113,10 @@ def _score_rewards(reply: object, n: int) -> list[float]:
 
 
 def _headwise_body(chats: Sequence[ResponseChat], settings: FormSettings) -> dict[str, Any]:
-    items = []
-    for chat in chats:
-        if chat.response.images:
-            raise InputError("A response shows an image; /v1/rewards takes responses of text only.")
-        messages = [{"role": t.role, "content": _wire(t.content)} for t in chat.turns]
-        items.append({"messages": messages, "response": chat.response.text})
+    items = [
+        {"messages": _messages(chat.turns), "response": _wire(chat.response.content)}
+        for chat in chats
+    ]
     return {**settings.named, "items": items}
 
 
@@ -163,6 +161,10 @@ def _parts(content: Content) -> list[dict[str, Any]]:
 
 def _prompt_parts(chat: ResponseChat) -> list[dict[str, Any]]:
     return [part for turn in chat.turns for part in _parts(turn.content)]
+
+
+def _messages(turns: Sequence[Message]) -> list[dict[str, Any]]:
+    return [{"role": turn.role, "content": _wire(turn.content)} for turn in turns]
 
 
 def _wire(content: Content) -> str | list[dict[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
-from headwise.baselines.text_budget import text_cutter
+from headwise.baselines.shots import DroppedShotsWarning, half_window, prompt_tokens
 from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.examples import Judgement, Preference
@@ -18,6 +19,7 @@ from headwise.methods.reward_support import (
     ranked_support,
     scalar_support,
 )
+from headwise.methods.truncation import TextCutter
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.reward import RewardPrompt
 
@@ -40,21 +42,20 @@ def judged_shots(
     preferences: Sequence[Preference | Judgement],
     prompt: RewardPrompt,
     n_shots: int,
-    *,
-    max_text_tokens: int | None,
+    cutter: TextCutter,
     seed: int,
 ) -> Shots:
     """Draws judged examples out of a support set.
 
     Judgements take turns, so that neither is shown more often. No pair is shown a second time
-    before all have been.
+    before all have been. One that would not fit into half the model's context window is left out.
 
     Args:
-        engine: The model, which counts tokens of long texts.
+        engine: The model.
         preferences: The support set; not looked at where no shots are wanted.
         prompt: How responses are judged.
-        n_shots: How many judged examples; fewer where there are not as many.
-        max_text_tokens: Longer texts are cut in the middle; None cuts none.
+        n_shots: How many judged examples; fewer where there are not as many, or where no more fit.
+        cutter: Cuts long texts.
         seed: Seed of the draw.
 
     Returns:
@@ -65,31 +66,41 @@ def judged_shots(
     """
     if not n_shots:
         return ()
-    cutter = text_cutter(engine, max_text_tokens)
     build = scalar_support if prompt.form == "scalar" else ranked_support
     support = build(preferences, prompt, cutter)
     cutter.report("support texts", "max_text_tokens")
+    costs = prompt_tokens(engine, support.conversations)
+    room = half_window(engine)
+    rows: list[int] = []
+    n_dropped = 0
+    for row in _turns(support, seed):
+        if len(rows) == n_shots:
+            break
+        if sum(costs[shown] for shown in rows) + costs[row] > room:
+            n_dropped += 1
+        else:
+            rows.append(row)
+    if n_dropped:
+        warnings.warn(
+            f"{n_dropped} judged examples do not fit into {room:g} tokens, half the model's "
+            "context window, and are left out of the prompt.",
+            DroppedShotsWarning,
+            stacklevel=3,
+        )
     labels = support.labels.tolist()
-    return tuple(
-        (support.conversations[row], prompt.answers[labels[row]])
-        for row in _drawn_rows(support, n_shots, seed)
-    )
+    return tuple((support.conversations[row], prompt.answers[labels[row]]) for row in rows)
 
 
-def _drawn_rows(support: JudgedSupport, count: int, seed: int) -> list[int]:
+def _turns(support: JudgedSupport, seed: int) -> Iterator[int]:
+    """Rows of good and bad judgements in turns, the least shown pair first, while both last."""
     random = np.random.default_rng(seed)
     waiting = [int(row) for row in random.permutation(len(support))]
     labels = support.labels.tolist()
     label = (GOOD, BAD)[int(random.integers(2))]
-    drawn: list[int] = []
     n_shown = dict.fromkeys(support.groups, 0)
-    while len(drawn) < count:
-        right = [row for row in waiting if labels[row] == label]
-        if not right:
-            break
-        row = min(right, key=lambda candidate: n_shown[support.groups[candidate]])
+    while candidates := [row for row in waiting if labels[row] == label]:
+        row = min(candidates, key=lambda candidate: n_shown[support.groups[candidate]])
         waiting.remove(row)
         n_shown[support.groups[row]] += 1
-        drawn.append(row)
+        yield row
         label = GOOD + BAD - label
-    return drawn

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from threadpoolctl import threadpool_limits
 
+from headwise.baselines.linear_probe import spanning_axes
 from headwise.errors import InputError
 from headwise.methods.reward_support import GOOD, JudgedSupport
 from headwise.selection.cross_validation import deal_folds
@@ -66,9 +68,8 @@ def fit_linear_reward(
 ) -> LinearReward:
     """Fits the reward.
 
-    Features are centered and scaled by their spread over the support, and then turned into the few
-    directions in which the support differs at all: an L2-regularised solution lies in these, so
-    nothing is lost, and thousands of features cost no more than as many as there are rows.
+    Features are centered and scaled by their spread over the support; see `spanning_axes` for why
+    thousands of them cost no more than as many as there are rows.
 
     Args:
         features: `(n, d)` float64, one row a row of the support.
@@ -91,14 +92,14 @@ def fit_linear_reward(
     # Divided by the number of features, so that strengths mean the same for any model.
     scale = np.where(varies, 1.0 / (np.where(varies, spread, 1.0) * np.sqrt(varies.sum())), 0.0)
     scaled = (features - center) * scale
-    left, sizes, right = np.linalg.svd(scaled, full_matrices=False)
-    rank = int((sizes > 1e-10 * sizes[0]).sum())
-    rows = _rows(left[:, :rank] * sizes[:rank], support)
-    fitted, loss = _fitted(rows, seed)
+    axes = spanning_axes(scaled)
+    # On a few numbers threads cost many times what they save.
+    with threadpool_limits(1):
+        fitted, loss = _fitted(_rows(scaled @ axes, support), seed)
     coefficients = fitted.coef_[0]
     return LinearReward(
         center=center,
-        weights=(coefficients[:-1] @ right[:rank]) * scale,
+        weights=(axes @ coefficients[:-1]) * scale,
         intercept=float(coefficients[-1] * _CONSTANT),
         strength=float(fitted.C),
         held_out_loss=loss,

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from headwise.baselines.asked_rewards import AskedRewards
 from headwise.baselines.judged_shots import check_n_shots, judged_shots
-from headwise.baselines.text_budget import TextBudget, check_text_budget, resolved_budget
 from headwise.engines.base import Engine, Sampling
 from headwise.engines.sampling import check_sampling
 from headwise.errors import InputError
 from headwise.examples import Judgement, Preference
+from headwise.methods.truncation import check_budget, cutter_of
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.judging import JudgeForm, judge_prompt, read_verdict
 
@@ -42,8 +42,8 @@ class LLMJudge:
             zero-shot. In the form `"rating"` good ones are shown with 10 and bad ones with 1.
         system: A system turn before the question.
         max_new_tokens: Cap on what the judge writes.
-        max_text_tokens: Longer turns and responses are cut in the middle, counted and reported;
-            None cuts none, `"auto"` is 1,024 where the engine can count tokens.
+        max_text_tokens: Longer turns and responses are cut in the middle, counted and reported; a
+            model behind a server, which counts no tokens, is shown them whole.
         seed: Seed of the draw of examples.
 
     Raises:
@@ -58,13 +58,13 @@ class LLMJudge:
     n_shots: int = 0
     system: str | None = None
     max_new_tokens: int = 16
-    max_text_tokens: TextBudget = "auto"
+    max_text_tokens: int = 1_024
     seed: int = 0
 
     def __post_init__(self) -> None:
         judge_prompt(self.criterion, self.form, self.system)
         check_n_shots(self.n_shots)
-        check_text_budget(self.max_text_tokens)
+        check_budget(self.max_text_tokens)
         check_sampling(Sampling(max_new_tokens=self.max_new_tokens))
 
     def fit(
@@ -88,12 +88,12 @@ class LLMJudge:
             InputError: Examples are to be shown, and there are none, or of one kind only.
         """
         prompt = judge_prompt(self.criterion, self.form, self.system)
-        budget = resolved_budget(engine, self.max_text_tokens)
-        shots = judged_shots(
-            engine, preferences, prompt, self.n_shots, max_text_tokens=budget, seed=self.seed
-        )
+        cutter = cutter_of(engine, self.max_text_tokens)
+        shots = judged_shots(engine, preferences, prompt, self.n_shots, cutter, self.seed)
         sampling = Sampling(max_new_tokens=self.max_new_tokens)
-        return JudgeRewards(engine, prompt, shots, budget, self.form, sampling, n_votes=1)
+        return JudgeRewards(
+            engine, prompt, shots, self.max_text_tokens, self.form, sampling, n_votes=1
+        )
 
 
 @dataclass(frozen=True, slots=True)

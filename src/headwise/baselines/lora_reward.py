@@ -16,18 +16,13 @@ from headwise.baselines.lora_training import (
     TrainedLora,
     train_lora,
 )
-from headwise.baselines.text_budget import (
-    TextBudget,
-    check_text_budget,
-    resolved_budget,
-    text_cutter,
-)
 from headwise.engines.base import Engine
 from headwise.engines.open_model import DifferentiableEngine
 from headwise.errors import EngineError, InputError
 from headwise.examples import Judgement, Preference
 from headwise.methods.reward_readouts import steered_log_odds
 from headwise.methods.reward_support import GOOD, JudgedSupport, scalar_support
+from headwise.methods.truncation import check_budget, cutter_of
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.reward import RewardPrompt
 from headwise.selection.search import hold_out
@@ -51,8 +46,8 @@ class LoraRewardModel:
         held_out: Share of the preferences that is held out, where there are four at least; 0 holds
             none out.
         system: A system turn before the question.
-        max_text_tokens: Longer turns and responses are cut in the middle, counted and reported;
-            None cuts none, `"auto"` is 1,024 where the engine can count tokens.
+        max_text_tokens: Longer turns and responses are cut in the middle, counted and reported; a
+            model behind a server, which counts no tokens, is shown them whole.
         seed: Seed of the first weights, of the order of training and of what is held out.
 
     Raises:
@@ -66,12 +61,12 @@ class LoraRewardModel:
     pointwise: bool = False
     held_out: float = 0.25
     system: str | None = None
-    max_text_tokens: TextBudget = "auto"
+    max_text_tokens: int = 1_024
     seed: int = 0
 
     def __post_init__(self) -> None:
         RewardPrompt(self.criterion, "scalar", self.system)
-        check_text_budget(self.max_text_tokens)
+        check_budget(self.max_text_tokens)
         if not 0 <= self.held_out < 1:
             raise InputError(f"held_out is a share from 0 to below 1; got {self.held_out}.")
 
@@ -103,8 +98,7 @@ class LoraRewardModel:
                 "hold; load the model with the transformers engine (headwise.load)."
             )
         prompt = RewardPrompt(self.criterion, "scalar", self.system)
-        budget = resolved_budget(engine, self.max_text_tokens)
-        cutter = text_cutter(engine, budget)
+        cutter = cutter_of(engine, self.max_text_tokens)
         support = scalar_support(preferences, prompt, cutter)
         cutter.report("support texts", "max_text_tokens")
         training, held_out = self._split(support)
@@ -115,7 +109,7 @@ class LoraRewardModel:
             replace(self.training, seed=self.seed),
             progress=progress,
         )
-        return LoraRewards(engine, prompt, (), budget, trained)
+        return LoraRewards(engine, prompt, (), self.max_text_tokens, trained)
 
     def _split(self, support: JudgedSupport) -> tuple[Sequence[int], Sequence[int]]:
         """Groups to train on, and groups that are held out."""

@@ -155,6 +155,6 @@ def _device(device: str | None) -> torch.device:
     try:
         return torch.device(device)
     except RuntimeError as error:
-        raise InputError(f"Unknown device {device!r}; expected 'cpu', 'cuda' or 'cuda:1'.") from (
-            error
-        )
+        raise InputError(
+            f"Unknown device {device!r}; expected 'cpu', 'cuda' or 'cuda:1'."
+        ) from error

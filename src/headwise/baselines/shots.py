@@ -58,7 +58,7 @@ class ShotBudget:
     """
 
     most: int | None = None
-    max_tokens: int = 4_096
+    max_tokens: int = 8_192
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class ShotBudget:
         """
         order = balanced_order([str(example.label) for example in examples], self.seed)
         costs = _costs(engine, examples, with_shots)
-        room = min(self.max_tokens, _half_window(engine))
+        room = min(self.max_tokens, half_window(engine))
         shown: list[int] = []
         n_dropped = n_tokens = 0
         for row in order:
@@ -130,12 +130,13 @@ def balanced_order(labels: Sequence[str], seed: int) -> list[int]:
 
 def _costs(engine: Engine, examples: Sequence[Example], with_shots: WithShots) -> list[int]:
     """How many tokens each example adds to a prompt."""
-    alone = _tokens(engine, [with_shots((), example) for example in examples])
-    both = _tokens(engine, [with_shots((example,), example) for example in examples])
+    alone = prompt_tokens(engine, [with_shots((), example) for example in examples])
+    both = prompt_tokens(engine, [with_shots((example,), example) for example in examples])
     return [two - one for one, two in zip(alone, both, strict=True)]
 
 
-def _tokens(engine: Engine, conversations: Sequence[Conversation]) -> list[int]:
+def prompt_tokens(engine: Engine, conversations: Sequence[Conversation]) -> list[int]:
+    """How many tokens conversations have; estimated from above where the engine counts none."""
     if isinstance(engine, TokenCounter):
         return engine.count_tokens(conversations)
     return [
@@ -145,7 +146,8 @@ def _tokens(engine: Engine, conversations: Sequence[Conversation]) -> list[int]:
     ]
 
 
-def _half_window(engine: Engine) -> float:
+def half_window(engine: Engine) -> float:
+    """Half of the context window of an engine's model; infinite where that is not known."""
     model = getattr(engine, "model", None)
     if not isinstance(model, PreTrainedModel):
         return float("inf")

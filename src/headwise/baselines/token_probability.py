@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from headwise.baselines.asked_rewards import AskedRewards
 from headwise.baselines.judged_shots import check_n_shots, judged_shots
-from headwise.baselines.text_budget import TextBudget, check_text_budget, resolved_budget
 from headwise.engines.base import Engine
 from headwise.examples import Judgement, Preference
 from headwise.methods.reward_readouts import steered_log_odds
+from headwise.methods.truncation import check_budget, cutter_of
 from headwise.prompts.conversation import Conversation
 from headwise.prompts.reward import Form, RewardPrompt
 
@@ -31,8 +31,8 @@ class TokenProbability:
         n_shots: Judged examples of the support set that are shown before each question; 0 is
             zero-shot.
         system: A system turn before the question.
-        max_text_tokens: Longer turns and responses are cut in the middle, counted and reported;
-            None cuts none, `"auto"` is 1,024 where the engine can count tokens.
+        max_text_tokens: Longer turns and responses are cut in the middle, counted and reported; a
+            model behind a server, which counts no tokens, is shown them whole.
         seed: Seed of the draw of examples.
 
     Raises:
@@ -46,13 +46,13 @@ class TokenProbability:
     form: Form = "scalar"
     n_shots: int = 0
     system: str | None = None
-    max_text_tokens: TextBudget = "auto"
+    max_text_tokens: int = 1_024
     seed: int = 0
 
     def __post_init__(self) -> None:
         RewardPrompt(self.criterion, self.form, self.system)
         check_n_shots(self.n_shots)
-        check_text_budget(self.max_text_tokens)
+        check_budget(self.max_text_tokens)
 
     def fit(
         self,
@@ -75,11 +75,9 @@ class TokenProbability:
             InputError: Examples are to be shown, and there are none, or of one kind only.
         """
         prompt = RewardPrompt(self.criterion, self.form, self.system)
-        budget = resolved_budget(engine, self.max_text_tokens)
-        shots = judged_shots(
-            engine, preferences, prompt, self.n_shots, max_text_tokens=budget, seed=self.seed
-        )
-        return TokenProbabilityRewards(engine, prompt, shots, budget)
+        cutter = cutter_of(engine, self.max_text_tokens)
+        shots = judged_shots(engine, preferences, prompt, self.n_shots, cutter, self.seed)
+        return TokenProbabilityRewards(engine, prompt, shots, self.max_text_tokens)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,8 @@ RATING_QUESTION = (
     f"Answer with a number from {LOWEST} (not at all) to {HIGHEST} (fully)."
 )
 
-_NUMBER = r"(?<![\w.,-])(\d+(?:\.\d+)?)(?![\w,]|\.\d|[-–]\d)"
+# No part of a range, of a longer number, or of a rating on another scale.
+_NUMBER = r"(?<![\w.,/-])(\d+(?:\.\d+)?)(?![\w,]|\.\d|[-–]\d|\s*/\s*(?!10\b)\d)"
 _OUT_OF = re.compile(rf"{_NUMBER}\s*(?:/|out of)\s*{HIGHEST}\b", re.IGNORECASE)
 _NAMED_RATING = re.compile(
     rf"\b(?:rating|score|grade|answer)\b\W{{0,4}}(?:(?:is|of|would be)\b)?\W{{0,4}}{_NUMBER}",
