@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, stack
 
 from headwise.errors import InputError
 from headwise.examples import Prompt, Response, group_by_prompt
@@ -158,15 +157,15 @@ class AskedPairs:
         return values[:half] - values[half:]
 
     def of_orders(self, values: Tensor) -> Tensor:
-        """Log-odds that the first response of each pair is better, in each order.
+        """The same in each order; of pairs that are compared, whose sum is `of_pairs`.
 
         Args:
-            values: One judgement a conversation of the ranked form.
+            values: One judgement a conversation.
 
         Returns:
-            `(n, 2)`, of the same dtype: with it shown first, and with it shown second.
+            `(n, 2)`: with the first response shown first, and with it shown second.
         """
-        return torch.stack([values[0::2], -values[1::2]], dim=1)
+        return stack([values[0::2], -values[1::2]], dim=1)
 
 
 def ask_pairs(

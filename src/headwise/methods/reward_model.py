@@ -260,13 +260,13 @@ class RewardModel(Artifact):
         """
         if not self.shows_order:
             raise InputError("Only the ranked form shows responses in an order; this is scalar.")
+        cutter = TextCutter(self.engine, self.max_text_tokens)
         questions = [pair.shown_prompt for pair in preferences]
         chosen = [pair.chosen for pair in preferences]
         rejected = [pair.rejected for pair in preferences]
-        cutter = TextCutter(self.engine, self.max_text_tokens)
         asked = ask_pairs(self.prompt, questions, chosen, rejected, cutter)
         cutter.report("prompts or responses", "max_text_tokens")
-        return asked.of_orders(self._judge(asked.conversations, progress).values).numpy()
+        return asked.of_orders(self._judge(asked.conversations, progress).values).double().numpy()
 
     def accuracy(self, preferences: Sequence[Preference], *, progress: bool = False) -> float:
         """Share of pairs in which the chosen response wins; a tie is half.

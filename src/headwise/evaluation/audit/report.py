@@ -179,7 +179,7 @@ class AuditReport:
                     f"The audit has format {document['format_version']}, and this headwise reads "
                     f"{FORMAT_VERSION}. Install the headwise that wrote it."
                 )
-            settings = {
+            settings: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in document["settings"].items()
             }
@@ -231,7 +231,8 @@ class _ItemWins:
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> _ItemWins:
         def mean(of_each: Iterator[Sequence[float]]) -> NDArray[np.float64]:
-            return np.mean([wins(margins) for margins in of_each], axis=0, dtype=np.float64)
+            mean_wins: NDArray[np.float64] = np.stack([wins(one) for one in of_each]).mean(axis=0)
+            return mean_wins
 
         has_helped = all(one.helped for one in outcomes)
         return cls(
