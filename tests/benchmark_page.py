@@ -44,6 +44,10 @@ Pictures may be files (relative paths begin in the folder of the data, or in a f
 data URLs, or `{"bytes": ...}` as the Hub's tables have them. With a limit, only that many rows are
 downloaded. No code of a data set is run.
 
+`load_support(header, data)` gives the rows that support examples come from, or None where data on
+disk does not have them apart (one file, a folder of classes): then support is taken out of the
+scored rows.
+
 Columns are found by several names, capitals aside. Where a benchmark says that its columns were
 not checked, they are from memory; a row that lacks one says which it has. Licences are those that
 were stated when this was written; read them again before you use the data.

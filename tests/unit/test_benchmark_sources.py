@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmark_outputs import jsonl
+from benchmark_outputs import jsonl, picture
 
-from headwise.benchmarks import benchmark, load_rows, names
+from headwise.benchmarks import benchmark, load_rows, load_support, names
 from headwise.benchmarks.reading.row import Row, as_rows
 from headwise.errors import InputError
 from headwise.evaluation.items import Header
@@ -124,3 +124,26 @@ def test_a_benchmark_may_be_described_by_anyone() -> None:
     header = Header("x", "X", "rewards", "", "test", "mit", {"a": "b"}, "s", "p", source="here")
     with pytest.raises(InputError, match="from here"):
         load_rows(header)
+
+
+def test_support_is_read_where_data_has_it_apart(tmp_path: Path) -> None:
+    header = benchmark("vlguard").header
+    jsonl(tmp_path / "both" / "test.json", [{"a": 1}])
+    jsonl(tmp_path / "both" / "train.json", [{"a": 2}])
+    found = load_support(header, tmp_path / "both")
+    assert found is not None
+    assert [row["a"] for row in found] == [2]
+    assert [row["a"] for row in load_rows(header, tmp_path / "both")] == [1]
+
+    # Rows of one file, or of a folder of classes, are never support and test at once.
+    pictures = benchmark("dtd").header
+    picture(tmp_path / "classes" / "banded" / "1.png")
+    for one, data in ((header, "both/test.json"), (pictures, "classes")):
+        assert load_support(one, tmp_path / data) is None
+        with pytest.raises(InputError, match="does not tell the split 'train' from others"):
+            load_rows(one, tmp_path / data, split="train")
+
+    picture(tmp_path / "splits" / "train" / "banded" / "1.png")
+    picture(tmp_path / "splits" / "test" / "banded" / "2.png")
+    assert len(load_support(pictures, tmp_path / "splits") or ()) == 1
+    assert load_support(REWARDBENCH) is None

@@ -4,6 +4,6 @@ A file `name.py` holds `BENCHMARK`, which satisfies `headwise.evaluation.items.B
 """
 
 from headwise.benchmarks.registry import benchmark, names
-from headwise.benchmarks.sources import load_rows
+from headwise.benchmarks.sources import load_rows, load_support
 
-__all__ = ["benchmark", "load_rows", "names"]
+__all__ = ["benchmark", "load_rows", "load_support", "names"]

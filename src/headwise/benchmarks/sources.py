@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headwise.benchmarks.reading.class_names import class_names, with_class_names
-from headwise.benchmarks.reading.local import local_rows
+from headwise.benchmarks.reading.local import has_split, local_rows
 from headwise.benchmarks.reading.row import Row
 from headwise.errors import InputError, MissingExtraError
 from headwise.evaluation.items import Header
@@ -61,6 +61,34 @@ def load_rows(
     return found
 
 
+def load_support(
+    header: Header,
+    data: str | Path | None = None,
+    *,
+    limit: int | None = None,
+    revision: str | None = None,
+) -> tuple[Row, ...] | None:
+    """Reads the rows that support examples come from.
+
+    Args:
+        header: Which benchmark.
+        data: As in `load_rows`.
+        limit: At most this many rows.
+        revision: The revision on the Hub; the header's where None.
+
+    Returns:
+        The rows of the header's support split. None where it has none, or where data on disk does
+        not have it apart: then support is to be taken out of the scored rows.
+
+    Raises:
+        InputError: The data cannot be had.
+        MissingExtraError: `datasets` or `pyarrow` is needed and not installed.
+    """
+    if header.support is None or (data is not None and not has_split(Path(data), header.support)):
+        return None
+    return load_rows(header, data, split=header.support, limit=limit, revision=revision)
+
+
 def _hub_rows(header: Header, split: str, revision: str | None, limit: int | None) -> Iterator[Row]:
     try:
         import datasets
@@ -71,7 +99,7 @@ def _hub_rows(header: Header, split: str, revision: str | None, limit: int | Non
     parts: list[tuple[str, dict[str, Any]]] = [("", {"split": split})]
     if header.configs:
         parts = [(name, {"name": name, "split": split}) for name in header.configs]
-    elif header.files:
+    elif header.files and split == header.split:
         # Files that make up a data set have one split each, whatever the benchmark calls it.
         parts = [(Path(f).stem, {"data_files": f, "split": "train"}) for f in header.files]
     for part, asked in parts:

@@ -50,6 +50,12 @@ def local_rows(path: Path, header: Header, split: str) -> Iterator[Row]:
             f"There is no file or folder '{path}'. Give the data of {header.title} as a file or "
             "folder: --data PATH."
         )
+    names_splits = (path / "dataset_dict.json").exists() or has_split(path, split)
+    if split != header.split and not names_splits:
+        raise InputError(
+            f"'{path}' does not tell the split {split!r} from others. Give a folder with files or "
+            f"folders that are named {split} and {header.split}."
+        )
     if path.is_file():
         yield from _file_rows(path)
     elif (path / "dataset_dict.json").exists() or (path / "state.json").exists():
@@ -61,6 +67,26 @@ def local_rows(path: Path, header: Header, split: str) -> Iterator[Row]:
                 yield from _file_rows(file)
         else:
             yield from _class_rows(path, split)
+
+
+def has_split(path: Path, split: str) -> bool:
+    """Whether data tells the rows of a split from those of others, by names of files or folders.
+
+    Args:
+        path: A file or folder, as `local_rows` takes it.
+        split: The split.
+
+    Returns:
+        False too where there is no such path.
+    """
+    path = path.expanduser()
+    if not path.is_dir():
+        return path.is_file() and _is_of_split(Path(path.name), split)
+    if (path / "state.json").exists():
+        return False
+    return (path / split).is_dir() or any(
+        _is_of_split(table.relative_to(path), split) for table in _tables_in(path)
+    )
 
 
 def _file_rows(path: Path) -> Iterator[Row]:
@@ -126,9 +152,9 @@ def _saved_rows(path: Path, split: str) -> Iterator[Row]:
         yield Row(RawRow(f"{place} row {number}", with_class_names(values, names)), path)
 
 
-def _files_of(folder: Path, header: Header, split: str) -> list[Path]:
-    """The files of tables in a folder that hold a split; none where it holds no table."""
-    found = [
+def _tables_in(folder: Path) -> list[Path]:
+    """The files of a folder that may hold rows, sorted."""
+    return [
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file()
@@ -136,7 +162,12 @@ def _files_of(folder: Path, header: Header, split: str) -> list[Path]:
         and path.name not in _NO_DATA
         and not any(one.startswith(".") for one in path.relative_to(folder).parts)
     ]
-    wanted = [Path(file).name for file in header.files]
+
+
+def _files_of(folder: Path, header: Header, split: str) -> list[Path]:
+    """The files of tables in a folder that hold a split; none where it holds no table."""
+    found = _tables_in(folder)
+    wanted = [Path(file).name for file in header.files] if split == header.split else []
     named = [path for path in found if path.name in wanted]
     if named:
         return sorted(named, key=lambda path: wanted.index(path.name))
