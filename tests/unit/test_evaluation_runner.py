@@ -73,6 +73,12 @@ def test_nothing_that_is_learned_from_is_scored() -> None:
     assert all(set(one.support) == {""} for one in found.runs)
 
 
+def test_what_is_scored_does_not_hang_on_who_takes_part() -> None:
+    alone, both = plan(zero_shot("z", 3)), plan(classifier("a", 5), zero_shot("z", 3))
+    assert alone.scored == both.scored
+    assert len(alone.scored) < 60
+
+
 def test_a_method_that_fails_loses_nobody_else(tmp_path: Path) -> None:
     broken, _ = contender("broken", lambda support: object())
     found = run(plan(failing("f"), classifier("a", 5), broken), ENGINE, tmp_path / "l.jsonl")
