@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headwise.errors import HeadwiseError
-from headwise.evaluation.intervals import LEVEL, Design
+from headwise.evaluation.intervals import LEVEL, Design, wilson
 from headwise.evaluation.items import Benchmark, Item, Measure, Output
 
 OFFICIAL_RESAMPLES = 300
@@ -75,6 +75,10 @@ def official_measures(
         low = high = None
         if drawn and value is not None and all(map(math.isfinite, drawn)):
             low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+            if low == high and value in (0.0, 1.0) and point.n:
+                # A bootstrap of what is always right, or never, would know no doubt.
+                sure = wilson(value * point.n, point.n)
+                low, high = sure.low, sure.high
         found.append(OfficialMeasure(name, split, point.n, value, low, high))
     return found
 
