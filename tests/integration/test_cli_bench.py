@@ -63,7 +63,7 @@ def test_a_finished_run_is_told_again_without_computing(rows, model_folder, out)
     # Seconds too, for they are of the ledger.
     assert out.read_bytes() == written
     other = bench(rows, model_folder, "--methods", "zero-shot", "-o", out)
-    assert "another job, which differs in methods" in failed(2, *other)
+    assert "another job, which differs in methods." in failed(2, *other)
     done(*other, "--overwrite")
 
 

@@ -26,6 +26,7 @@ from planted_benchmark import (
 
 from headwise.errors import InputError
 from headwise.evaluation.contenders import Contender
+from headwise.evaluation.intervals import wilson
 from headwise.evaluation.items import Item, Output, QuestionItem, RewardItem
 from headwise.evaluation.outputs import outputs_of, score_of
 from headwise.evaluation.plan import Plan
@@ -71,6 +72,18 @@ def test_nothing_that_is_learned_from_is_scored() -> None:
         assert not scored & {example.text for example in support}
     assert [len(of["support"]) for of in ({"support": s} for s in shown)] == [4, 4, 4, 8, 8, 8]
     assert all(set(one.support) == {""} for one in found.runs)
+
+
+def test_a_rule_that_is_never_met_is_doubted_by_its_number() -> None:
+    headline = run(plan(classifier("a", 1), shots=(2,)), ENGINE).official[0]
+    assert (headline.value, headline.low) == (0.0, 0.0)
+    assert headline.high == pytest.approx(wilson(0, headline.n).high)
+
+
+def test_what_is_scored_does_not_hang_on_who_takes_part() -> None:
+    alone, both = plan(zero_shot("z", 3)), plan(classifier("a", 5), zero_shot("z", 3))
+    assert alone.scored == both.scored
+    assert len(alone.scored) < 60
 
 
 def test_a_method_that_fails_loses_nobody_else(tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ class Decisions:
     @property
     def scores(self) -> Array:
         """`(S, N)`: 1 where the answer is right."""
-        return (self.given == self.truth).astype(float)
+        found: Array = (self.given == self.truth).astype(float)
+        return found
 
 
 def accuracy(decisions: Decisions, design: Design, *, seed: int = 0) -> Interval:

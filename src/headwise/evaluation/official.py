@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from headwise.errors import HeadwiseError
-from headwise.evaluation.intervals import LEVEL, Design
+from headwise.evaluation.intervals import LEVEL, Array, Design, wilson
 from headwise.evaluation.items import Benchmark, Item, Measure, Output
 
 OFFICIAL_RESAMPLES = 300
@@ -75,6 +75,10 @@ def official_measures(
         low = high = None
         if drawn and value is not None and all(map(math.isfinite, drawn)):
             low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+            if low == high and value in (0.0, 1.0) and point.n:
+                # A bootstrap of what is always right, or never, would know no doubt.
+                sure = wilson(value * point.n, point.n)
+                low, high = sure.low, sure.high
         found.append(OfficialMeasure(name, split, point.n, value, low, high))
     return found
 
@@ -95,7 +99,7 @@ def _replicates(
         for seeds, weights in zip(of_seeds, of_items, strict=True):
             places, drawn = _drawn(items, weights)
             rows: list[tuple[float, list[Measure]]] = []
-            for number in np.flatnonzero(seeds):
+            for number in np.flatnonzero(seeds).tolist():
                 chosen = [outputs[number][place] for place in places]
                 try:
                     rows.append((seeds[number], benchmark.measures(drawn, chosen)))
@@ -105,7 +109,7 @@ def _replicates(
     return found
 
 
-def _drawn(items: Sequence[Item], weights: np.ndarray) -> tuple[list[int], list[Item]]:  # type: ignore[type-arg]
+def _drawn(items: Sequence[Item], weights: Array) -> tuple[list[int], list[Item]]:
     """Positions and items as often as they were drawn, each time in a group of its own."""
     places: list[int] = []
     drawn: list[Item] = []
@@ -131,6 +135,6 @@ def _value_of(measures: Sequence[Measure], key: tuple[str, str]) -> float:
     return next((m.value for m in measures if (m.name, m.split) == key), math.nan)
 
 
-def _mean(values: object) -> float | None:
-    found = float(np.mean(list(values)))  # type: ignore[call-overload]
+def _mean(values: Iterable[float]) -> float | None:
+    found = float(np.mean(list(values)))
     return found if math.isfinite(found) else None

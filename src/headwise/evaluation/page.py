@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headwise.evaluation.intervals import Interval
+from headwise.evaluation.items import Header
 from headwise.evaluation.results import OfficialFigure
 from headwise.evaluation.summary import Comparison, Summary, TransferTable
 
@@ -97,7 +98,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
     splits = len(summary.splits)
     facts = [
         ("Scored", f"{len(summary.items)} items" + (f" of {splits} splits" if splits > 1 else "")),
-        ("Data", f"{header.dataset}, split {header.split}, {header.revision or 'newest revision'}"),
+        ("Data", ", ".join(_data(header))),
         ("Rule", header.scoring),
         ("Paper", header.paper),
         ("Licence of the data", header.licence),
@@ -105,6 +106,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         ("Model's revision", model.revision or "not known"),
         ("Hash of the weights", model.weights_hash),
     ]
+    facts.append(("Hash of the scored items", summary.results[0].data["items"][:16]))
     for result in summary.results:
         seeds = ", ".join(map(str, result.seeds))
         versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
@@ -112,6 +114,11 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         facts.append(("Seeds", seeds))
         facts.append(("Versions", versions))
     return [(name, value) for name, value in dict.fromkeys(facts) if value]
+
+
+def _data(header: Header) -> list[str]:
+    named = [header.dataset or header.source, f"split {header.split}"]
+    return [*named, f"revision {header.revision}"] if header.revision else named
 
 
 def _methods(summary: Summary) -> Table:

@@ -138,7 +138,9 @@ class Plan:
             benchmark: The data's scoring rule.
             items: Items to score; where there is no support of its own, it is taken out of them.
             contenders: What is compared.
-            support: Items to draw support from; None where there are none of their own.
+            support: Items to draw support from; None where there are none of their own. What is
+                then taken out follows from the items, shots, seeds and `fit_on` alone, so that
+                results of other methods can be put beside.
             shots: Numbers of support examples: of each class where items have classes, else in all.
             seeds: One support set is drawn for each.
             fit_on: `"all"` fits once, on support of any split; `"split"` fits for each split on its
@@ -152,10 +154,10 @@ class Plan:
         Raises:
             InputError: See `Plan`; or there are too few items for the shots.
         """
-        most = max(shots, default=0) if any(c.uses_support for c in contenders) else 0
         if support is None:
-            by_split = fit_on != "all"
-            parts = take_out(items, most, len(seeds), by_split=by_split)
+            # Whoever takes part: results of several runs are then of the same items.
+            most = max(shots, default=0)
+            parts = take_out(items, most, len(seeds), by_split=fit_on != "all")
             pool, scored = parts.pool, parts.scored
         else:
             pool, scored = tuple(support), tuple(items)

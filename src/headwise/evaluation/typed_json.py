@@ -40,11 +40,13 @@ def _decoded(kind: Any, value: object, where: str) -> Any:
     if origin is Literal:
         return _require(value in arguments, value, f"one of {arguments}", where)
     if origin is tuple:
-        _require(isinstance(value, list), value, "a list", where)
-        return tuple(_decoded(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value))  # type: ignore[arg-type]
+        if not isinstance(value, list):
+            raise _wrong(value, "a list", where)
+        return tuple(_decoded(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     if origin is not None and issubclass(origin, Mapping):
-        _require(isinstance(value, Mapping), value, "an object", where)
-        return {k: _decoded(arguments[1], v, f"{where}.{k}") for k, v in value.items()}  # type: ignore[attr-defined]
+        if not isinstance(value, Mapping):
+            raise _wrong(value, "an object", where)
+        return {k: _decoded(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
     return _scalar(kind, value, where)
 
 
