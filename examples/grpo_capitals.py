@@ -1,8 +1,8 @@
 """GRPO on the embedded model by two rewards: one of chosen heads, and one that is easily hacked.
 
 The policy, SmolLM2-135M-Instruct, is to answer "What is the capital of ...?" correctly and in one
-short sentence. Sampled, it often names another city or rambles on. It is trained with TRL's GRPOTrainer, on the CPU,
-once by each of two rewards that come of the same frozen model:
+short sentence. Sampled, it often names another city or rambles on. It is trained with TRL's
+GRPOTrainer, on the CPU, once by each of two rewards that come of the same frozen model:
 
 - `heads`: `headwise.Rewards` of two criteria, correct and short, each fitted on a few preference
   pairs of countries that are in no prompt of the training or the evaluation;
