@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,11 +90,11 @@ class _OneARow(Source):
 
     def _parted(self, row: RawRow) -> Iterator[RawRow | BadRow]:
         listed = row.values.get(self.completions)
-        if not is_list(listed) or not listed:
+        if not isinstance(listed, Sequence) or not is_list(listed) or not listed:
             found = f"{describe(listed)} in column {self.completions!r}"
             yield BadRow(row.location, found, "a list of completions")
             return
         others = {name: value for name, value in row.values.items() if name != self.completions}
-        for number, one in enumerate(listed, start=1):  # type: ignore[arg-type]
+        for number, one in enumerate(listed, start=1):
             place = f"{row.location} (completion {number})"
             yield RawRow(place, {**others, COMPLETION: one})
