@@ -114,6 +114,13 @@ class Desk:
         works = [Work(j.runner, j.payload, j.tokens, deadline, seconds) for j in jobs]
         if not works:
             return []
+        if len(works) > self.batcher.most_items:
+            raise RefusalError(
+                413,
+                f"items: the request makes {len(works)} items in all, by several criteria; the "
+                f"server's queue holds {self.batcher.most_items}.",
+                "items",
+            )
         self.batcher.submit(works)
         futures = [asyncio.wrap_future(work.future) for work in works]
         for future in futures:

@@ -17,6 +17,8 @@ from headwise.examples import Example, Preference, Prompt, Response
 from headwise.server.shelf import ServedArtifact, ServedClassifier, ServedReward, ServedTask
 
 TOKENS_OF_PICTURE = 256
+# What a prompt puts around an item: the chat template, the question.
+TOKENS_OF_PROMPT = 48
 _BYTES_OF_TOKEN = 4
 
 
@@ -197,7 +199,7 @@ def rough_tokens(contents: Sequence[Content]) -> int:
     """About how many tokens contents have: cheap, and enough to bound a queue and a batch."""
     n_bytes = sum(len(text.encode("utf-8", "replace")) for text in _texts(contents))
     pictures = sum(not isinstance(part, str) for c in contents for part in parts_of(c))
-    return 16 + n_bytes // _BYTES_OF_TOKEN + pictures * TOKENS_OF_PICTURE
+    return TOKENS_OF_PROMPT + n_bytes // _BYTES_OF_TOKEN + pictures * TOKENS_OF_PICTURE
 
 
 def example_tokens(example: Example) -> int:
