@@ -69,6 +69,10 @@ def fuzz(url: str, cases: int) -> tuple[Counter[str], list[str], float]:
     each = -(-cases // (2 * len(posts)))
     session = requests.Session()
 
+    def failed(what: str) -> None:
+        failures.append(what)
+        print(f"FAILED {what}", file=sys.stderr, flush=True)
+
     def send(case: Any) -> None:
         nonlocal longest
         started = time.perf_counter()
@@ -76,11 +80,11 @@ def fuzz(url: str, cases: int) -> tuple[Counter[str], list[str], float]:
             status = case.call(session=session, timeout=LONGEST_SECONDS).status_code
         except requests.RequestException as error:
             status = 599
-            failures.append(f"{case.operation.path}: {type(error).__name__}")
+            failed(f"{case.operation.path}: {type(error).__name__}")
         longest = max(longest, time.perf_counter() - started)
         statuses[f"{case.operation.path} {status}"] += 1
         if 500 <= status < 599:
-            failures.append(f"{case.operation.path} {status}: {case.as_curl_command()[:500]}")
+            failed(f"{case.operation.path} {status}: {case.as_curl_command()[:500]}")
 
     for operation in operations:
         is_post = operation in posts
@@ -96,7 +100,8 @@ def fuzz(url: str, cases: int) -> tuple[Counter[str], list[str], float]:
                 suppress_health_check=list(HealthCheck),
             )
             chosen(given(operation.as_strategy(generation_mode=mode))(send))()
-        print(f"{operation.label}: {sum(statuses.values()):,} so far", file=sys.stderr)
+        n_sent = sum(statuses.values())
+        print(f"{operation.label}: {n_sent:,} so far", file=sys.stderr, flush=True)
     return statuses, failures, longest
 
 
@@ -116,8 +121,7 @@ def main() -> int:
     for name, count in sorted(statuses.items()):
         print(f"{count:7,}  {name}")
     print(f"{sum(statuses.values()):,} requests, the longest {longest:.2f} s")
-    for failure in failures[:20]:
-        print(f"FAILED {failure}")
+    print(f"{len(failures):,} failed")
     return 1 if failures else 0
 
 
