@@ -93,7 +93,8 @@ class Desk:
         try:
             return await run_in_threadpool(reading) if is_heavy else reading()
         except InputError as error:
-            raise RefusalError(422, str(error), str(error).partition(":")[0]) from error
+            field = str(error).partition(":")[0]
+            raise RefusalError(422, str(error), None if " " in field else field) from error
 
     async def answers(self, request: Request, jobs: Sequence[Job]) -> list[Any]:
         """The answers to the items of a request.
