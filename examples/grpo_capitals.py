@@ -1,8 +1,8 @@
 """GRPO on the embedded model by two rewards: one of chosen heads, and one that is easily hacked.
 
-The policy, SmolLM2-135M-Instruct, is to answer "What is the capital of ...?" correctly and briefly,
-as it does not by itself: it answers in sentences. It is trained with TRL's GRPOTrainer, on the CPU,
-once by each of two rewards that come of the same frozen model:
+The policy, SmolLM2-135M-Instruct, is to answer "What is the capital of ...?" correctly and in one
+short sentence. Sampled, it often names another city or rambles on. It is trained with TRL's
+GRPOTrainer, on the CPU, once by each of two rewards that come of the same frozen model:
 
 - `heads`: `headwise.Rewards` of two criteria, correct and short, each fitted on a few preference
   pairs of countries that are in no prompt of the training or the evaluation;
@@ -54,7 +54,7 @@ from headwise.engines.embedded import embedded_model_path
 from headwise.integrations.transformers import TransformersSampler
 from headwise.prompts.reward import RewardPrompt
 
-MOST_WORDS = 4
+MOST_WORDS = 8
 BONUS_A_WORD = 0.25
 RewardOf = Callable[[Sequence[Any], Sequence[str]], list[float]]
 
@@ -124,8 +124,9 @@ def heads_reward(engine: Engine, support: Sequence[Country]) -> Rewards:
         right, wrong = _answers(country, country.capital), _answers(country, country.other)
         form = number % len(right)
         correct.append(Preference(country.question, right[form], wrong[form]))
+        # Of wrong answers too, so that short does not come to mean correct.
         said = right if number % 2 else wrong
-        short.append(Preference(country.question, said[0], said[1 + number // 2 % 2]))
+        short.append(Preference(country.question, said[number // 2 % 2], said[2]))
     fit = {"readout": "sparse", "seed": 0}
     return Rewards(
         {
@@ -176,7 +177,7 @@ class BiasedReward:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How the policy does on held-out countries, answering greedily."""
+    """How the policy does on held-out countries, sampling as it does in training."""
 
     step: int
     seconds: float
@@ -257,7 +258,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
     def evaluate(self, step: int, model: Any) -> None:
         """Puts the held-out questions to the policy."""
         length = int(self.run.settings["max_completion_length"])
-        sample = TransformersSampler(model, self.tokenizer, length, temperature=0.0)
+        # The same chances every time, so that evaluations differ by the policy.
+        sample = TransformersSampler(model, self.tokenizer, length, temperature=1.0, seed=0)
         answers = sample([one.chat for one in self.held_out])
         rewards = self.reward([one.chat for one in self.held_out], answers)
         pairs = list(zip(answers, self.held_out, strict=True))
@@ -386,7 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="a model's folder; the embedded one if left out")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--evaluate-every", type=int, default=10)
-    parser.add_argument("--held-out", type=int, default=40, help="countries to evaluate on")
+    parser.add_argument("--held-out", type=int, default=60, help="countries to evaluate on")
     parser.add_argument("--prompts-per-step", type=int, default=3)
     parser.add_argument("--num-generations", type=int, default=8)
     parser.add_argument("--max-completion-length", type=int, default=24)

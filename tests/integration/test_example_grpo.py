@@ -38,8 +38,10 @@ def test_what_was_asked_for_is_checked(example: ModuleType) -> None:
     assert example.is_as_asked("Reykjavik.", country)
     assert example.is_as_asked("It is Reykjavík", country)
     assert not example.is_as_asked("Akureyri", country)
-    assert not example.is_as_asked("The capital of Iceland is Reykjavik.", country)
-    assert example.is_named("The capital of Iceland is Reykjavik.", country)
+    assert example.is_as_asked("The capital of Iceland is Reykjavik.", country)
+    rambling = "The capital of Iceland is Reykjavik. It is known for its rich history."
+    assert not example.is_as_asked(rambling, country)
+    assert example.is_named(rambling, country)
 
 
 def test_no_country_is_in_two_parts(example: ModuleType) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import inspect
-import subprocess
-import sys
+import runpy
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -116,16 +116,12 @@ def test_openrlhf_files_of_your_own(artifact: Path, expected: list[float]) -> No
     assert info["rewards"].tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_file_prints_where_it_is() -> None:
-    source = Path(openrlhf.__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-m", "headwise.integrations.openrlhf"],
-        env={"PYTHONPATH": str(source)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert Path(done.stdout.strip()) == Path(openrlhf.__file__)
+def test_the_file_prints_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        # It is imported here already.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        runpy.run_module("headwise.integrations.openrlhf", run_name="__main__")
+    assert Path(capsys.readouterr().out.strip()) == Path(openrlhf.__file__)
 
 
 def test_no_artifact_is_told(monkeypatch: pytest.MonkeyPatch, artifact: Path) -> None:

@@ -114,8 +114,11 @@ class GatheredReward:
             InputError: A prompt is malformed, or a picture cannot be read.
             HeadwiseError: The model made NaN or infinity of a response.
         """
-        beside = [()] * len(prompts) if images is None else images
-        tickets = [_Ticket(*row) for row in zip(prompts, responses, beside, strict=True)]
+        beside: Sequence[Sequence[Image]] = [()] * len(prompts) if images is None else images
+        tickets = [
+            _Ticket(prompt, response, shown)
+            for prompt, response, shown in zip(prompts, responses, beside, strict=True)
+        ]
         self._waiting.extend(tickets)
         with self._engine_lock:
             while not all(ticket.is_done for ticket in tickets):

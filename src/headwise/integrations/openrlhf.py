@@ -80,7 +80,7 @@ def _scored(choice: RewardChoice, queries: Sequence[str], prompts: Sequence[str]
     reward = configured_reward(choice)
     scored = reward.score_many([one.prompt for one in split], [one.response for one in split])
     rewards = torch.tensor([one.reward for one in scored])
-    names = scored[0].parts if scored else ()
+    names = list(scored[0].parts) if scored else []
     logs = {f"headwise_{name}": [one.parts[name] for one in scored] for name in names}
     logs["headwise_truncated"] = [float(one.truncated) for one in scored]
     return {

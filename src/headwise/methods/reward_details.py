@@ -69,9 +69,12 @@ class CriteriaDetails:
     def rewards(self) -> NDArray[np.float64]:
         """The weighted sum of all criteria's rewards, `(n,)` float64."""
         parts = [self.weights[name] * one.rewards for name, one in self.criteria.items()]
-        return np.sum(parts, axis=0)
+        total: NDArray[np.float64] = np.sum(parts, axis=0)
+        return total
 
     @property
     def truncated(self) -> NDArray[np.bool_]:
         """Whether any criterion had to cut a response or its prompt, `(n,)` bool."""
-        return np.any([one.truncated for one in self.criteria.values()], axis=0)
+        parts = [one.truncated for one in self.criteria.values()]
+        cut: NDArray[np.bool_] = np.any(parts, axis=0)
+        return cut

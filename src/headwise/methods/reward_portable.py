@@ -55,8 +55,9 @@ class PortableReward:
         from headwise.methods.reward_model import RewardModel
         from headwise.methods.rewards import Rewards
 
+        weights: dict[str, float] | None = None
         if isinstance(reward, RewardModel):
-            models, weights = {"reward": reward}, None
+            models = {"reward": reward}
         elif isinstance(reward, Rewards):
             models, weights = dict(reward.criteria), dict(reward.weights)
         else:

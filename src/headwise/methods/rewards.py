@@ -155,7 +155,8 @@ class Rewards:
             self.weights[name] * pairs.of_pairs(judged[name].values).numpy()
             for name, pairs in asked.items()
         ]
-        return np.sum(parts, axis=0)
+        total: NDArray[np.float64] = np.sum(parts, axis=0)
+        return total
 
     def save_pretrained(self, path: str | Path) -> None:
         """Saves to a folder that holds an artifact folder a criterion, wholly or not at all.

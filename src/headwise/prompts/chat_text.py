@@ -96,11 +96,10 @@ def turns_in(text: str) -> tuple[Message, ...] | None:
         found = _turns(bare, opening, end)
         if found:
             return found
-    instructions = _INSTRUCTION.findall(bare)
     turns = [
-        Message(role, said.strip())
-        for asked, answered in instructions
-        for role, said in (("user", asked), ("assistant", without_end(answered)))
+        turn
+        for asked, answered in _INSTRUCTION.findall(bare)
+        for turn in (Message("user", asked.strip()), Message("assistant", without_end(answered)))
     ]
     while turns and not turns[-1].text:
         turns.pop()
