@@ -99,7 +99,8 @@ def fuzz(url: str, cases: int) -> tuple[Counter[str], list[str], float]:
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             )
-            chosen(given(operation.as_strategy(generation_mode=mode))(send))()
+            run: Any = chosen(given(operation.as_strategy(generation_mode=mode))(send))
+            run()
         n_sent = sum(statuses.values())
         print(f"{operation.label}: {n_sent:,} so far", file=sys.stderr, flush=True)
     return statuses, failures, longest

@@ -151,14 +151,14 @@ class ClassRunner:
         if rows:
             decisions = self.served.model.decision_function([payloads[row] for row in rows])
             probabilities = self.served.model.probabilities(decisions)
-            finite = np.isfinite(decisions).all(axis=1)
             for number, row in enumerate(rows):
                 found = Classified(
                     tuple(decisions[number].tolist()),
                     tuple(probabilities[number].tolist()),
                     self.served.watch.has_cut(_texts(shown[row])),
                 )
-                outcomes[row] = found if finite[number] else _not_finite()
+                is_finite = bool(np.isfinite(decisions[number]).all())
+                outcomes[row] = found if is_finite else _not_finite()
         return [_there(outcome) for outcome in outcomes]
 
 
