@@ -1,17 +1,18 @@
 # headwise serve, on the CPU. The artifacts, and the model where it is no embedded one, are mounted
 # when it runs; the image holds no weights. See docs/server.md.
 #
-# On a GPU: build with --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 (the CUDA
-# runtime comes with these wheels; the host needs the driver and the NVIDIA Container Toolkit), and
-# run with --gpus all.
+# It runs on the CPU as it is. PyTorch's index of CPU wheels makes it smaller by gigabytes:
+# --build-arg TORCH_INDEX=ADDRESS, as PyTorch's page on installing gives it; the same for another
+# version of CUDA. On a GPU (the host needs the driver and the NVIDIA Container Toolkit):
+# docker run --gpus all ... --device cuda.
 FROM python:3.12-slim
 
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX=
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 ENV HF_HOME=/models HF_HUB_OFFLINE=1
 
 WORKDIR /app
-RUN pip install torch==2.13.0 --index-url ${TORCH_INDEX}
+RUN pip install torch==2.13.0 ${TORCH_INDEX:+--index-url ${TORCH_INDEX}}
 COPY pyproject.toml README.md LICENSE ./
 COPY constraints/tested.txt constraints/tested.txt
 COPY src src

@@ -189,6 +189,17 @@ def test_other_content_and_methods_are_refused(client):
     assert client.post("/v1/rewards", content=b"x=1").status_code == 422
 
 
+def test_a_text_of_too_many_tokens_is_refused_alone_where_the_operator_says_so(
+    engine, scalar_folder, value
+):
+    operation = Operation(limits=RequestLimits(text_tokens=20))
+    with served(engine, scalar_folder, operation=operation) as client:
+        items = [item("fine"), item("word " * 30)]
+        found = client.post("/v1/rewards", json={"items": items}).json()
+    assert found["rewards"] == [pytest.approx(value, abs=1e-5), None]
+    assert "limit of 20" in found["errors"][0]["message"]
+
+
 def test_a_failure_of_the_server_is_told_without_its_inside(engine, scalar_folder):
     class Broken:
         def __getattr__(self, name):

@@ -77,7 +77,7 @@ class DataChoice:
 
     def _named(self, name: str) -> BenchData:
         from headwise.benchmarks.registry import benchmark
-        from headwise.benchmarks.sources import load_rows
+        from headwise.benchmarks.sources import load_rows, load_support
 
         given = {f"--{n}": v for n, v in self.columns.items()}
         given |= {"--task": self.task, "--support-file": self.support}
@@ -85,10 +85,8 @@ class DataChoice:
         _refuse(given, "--data-file")
         found = benchmark(name)
         items = found.items(load_rows(found.header, self.data))
-        if found.header.support is None:
-            return BenchData(found, items, None)
-        rows = load_rows(found.header, self.data, split=found.header.support)
-        return BenchData(found, items, found.items(rows))
+        rows = load_support(found.header, self.data)
+        return BenchData(found, items, None if rows is None else found.items(rows))
 
     def _own(self, file: str) -> BenchData:
         from headwise.evaluation.own_data import Columns, own_data

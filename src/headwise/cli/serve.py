@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,9 +14,14 @@ from headwise.cli.options import DeviceOption, DtypeOption, OtherModelOption, Re
 from headwise.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from headwise.engines.base import Engine
     from headwise.server.app import Operation
 
 _NETWORK, _LIMITS, _BATCHES = "Network", "Limits of a request", "Batches and queue"
+# Two batches of the engine: full ones, and still small enough that the clients of one call send
+# their next requests while another runs.
+_CPU_BATCH_TOKENS = 4_096
+_GPU_BATCH_TOKENS = 32_768
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -90,11 +96,14 @@ def serve(
         ),
     ] = 60.0,
     batch_tokens: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="N", min=1, rich_help_panel=_BATCHES, help="Tokens of one call, roughly."
+            metavar="N",
+            min=1,
+            rich_help_panel=_BATCHES,
+            help="Tokens of one call, roughly; 4096 on a CPU and 32768 elsewhere if left out.",
         ),
-    ] = 16_384,
+    ] = None,
     batch_wait: Annotated[
         float,
         typer.Option(
@@ -137,7 +146,7 @@ def serve(
     from headwise.server.settings import BatchSettings, RequestLimits
 
     operation = Operation(
-        BatchSettings(batch_tokens, batch_wait, max(queue_items, max_items)),
+        BatchSettings(batch_tokens or _CPU_BATCH_TOKENS, batch_wait, max(queue_items, max_items)),
         RequestLimits(
             body_bytes=int(max_body * 2**20),
             items=max_items,
@@ -152,7 +161,7 @@ def serve(
         log_contents,
     )
     choice = ModelChoice(model, revision, dtype, device)
-    _run(artifacts, choice, operation, host, port, log_level)
+    _run(artifacts, choice, operation, host, port, log_level, is_sized=batch_tokens is not None)
 
 
 def _run(
@@ -162,6 +171,8 @@ def _run(
     host: str,
     port: int,
     log_level: str,
+    *,
+    is_sized: bool,
 ) -> None:
     import warnings
 
@@ -174,6 +185,9 @@ def _run(
     paths = [ArtifactPath.read(text) for text in artifacts]
     engine = load_engine_of(read_record(paths[0].path), choice, quiet=False)
     shelf = load_shelf(paths, engine.unwatched)
+    if not is_sized and not _is_on_cpu(engine.unwatched):
+        batching = replace(operation.batching, batch_tokens=_GPU_BATCH_TOKENS)
+        operation = replace(operation, batching=batching)
     app = make_app(shelf, operation)
     # Said of each item instead, where the answer has a place for it.
     warnings.simplefilter("ignore", TruncationWarning)
@@ -182,6 +196,11 @@ def _run(
     if host not in _LOOPBACK and not operation.keys.are_needed:
         tell("Anyone who reaches this address can use it: there are no API keys.")
     run(app, host, port, log_level=log_level)
+
+
+def _is_on_cpu(engine: Engine) -> bool:
+    device = getattr(getattr(engine, "model", None), "device", None)
+    return getattr(device, "type", "cpu") == "cpu"
 
 
 def _require_server() -> None:

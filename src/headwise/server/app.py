@@ -13,7 +13,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from headwise import __version__
 from headwise.server.batcher import Batcher
@@ -103,9 +102,7 @@ def make_app(shelf: Shelf, operation: Operation | None = None) -> FastAPI:
 def _put_behind_gate(app: FastAPI, operation: Operation, metrics: Metrics) -> None:
     """Puts the gate outside of everything, where even a failure of the framework passes it."""
     inside = app.build_middleware_stack()
-    gate = Gate(
-        cast("ASGIApp", inside), operation.keys, operation.limits, metrics, operation.log_contents
-    )
+    gate = Gate(inside, operation.keys, operation.limits, metrics, operation.log_contents)
     app.state.gate = gate
     app.middleware_stack = gate
 

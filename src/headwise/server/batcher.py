@@ -120,6 +120,11 @@ class Batcher:
         """How many tokens wait, roughly."""
         return self._tokens
 
+    @property
+    def most_items(self) -> int:
+        """How many items may wait; no request with more is ever accepted."""
+        return self._settings.queue_items
+
     def submit(self, works: Sequence[Work]) -> None:
         """Puts the items of a request at the end of the queue: all of them, or none.
 
@@ -185,10 +190,14 @@ class Batcher:
                 self._run(batch)
 
     def _wait_for_company(self) -> None:
-        """Waits while items still arrive, where several came together last time."""
+        """Waits while items still arrive, where several came together last time.
+
+        A quarter of a call is company enough: those who have their answers only now send more while
+        it runs, so that the engine is never idle for them.
+        """
         if self._last_items < 2:
             return
-        while not self._stopping and self._tokens < self._settings.batch_tokens:
+        while not self._stopping and self._tokens < self._settings.batch_tokens // 4:
             before = len(self._waiting)
             self._changed.wait(self._settings.batch_wait)
             if len(self._waiting) <= before:

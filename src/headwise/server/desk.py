@@ -93,7 +93,8 @@ class Desk:
         try:
             return await run_in_threadpool(reading) if is_heavy else reading()
         except InputError as error:
-            raise RefusalError(422, str(error), str(error).partition(":")[0]) from error
+            field = str(error).partition(":")[0]
+            raise RefusalError(422, str(error), None if " " in field else field) from error
 
     async def answers(self, request: Request, jobs: Sequence[Job]) -> list[Any]:
         """The answers to the items of a request.
@@ -114,6 +115,13 @@ class Desk:
         works = [Work(j.runner, j.payload, j.tokens, deadline, seconds) for j in jobs]
         if not works:
             return []
+        if len(works) > self.batcher.most_items:
+            raise RefusalError(
+                413,
+                f"items: the request makes {len(works)} items in all, by several criteria; the "
+                f"server's queue holds {self.batcher.most_items}.",
+                "items",
+            )
         self.batcher.submit(works)
         futures = [asyncio.wrap_future(work.future) for work in works]
         for future in futures:

@@ -17,6 +17,8 @@ from headwise.examples import Example, Preference, Prompt, Response
 from headwise.server.shelf import ServedArtifact, ServedClassifier, ServedReward, ServedTask
 
 TOKENS_OF_PICTURE = 256
+# What a prompt puts around an item: the chat template, the question.
+TOKENS_OF_PROMPT = 48
 _BYTES_OF_TOKEN = 4
 
 
@@ -149,14 +151,14 @@ class ClassRunner:
         if rows:
             decisions = self.served.model.decision_function([payloads[row] for row in rows])
             probabilities = self.served.model.probabilities(decisions)
-            finite = np.isfinite(decisions).all(axis=1)
             for number, row in enumerate(rows):
                 found = Classified(
                     tuple(decisions[number].tolist()),
                     tuple(probabilities[number].tolist()),
                     self.served.watch.has_cut(_texts(shown[row])),
                 )
-                outcomes[row] = found if finite[number] else _not_finite()
+                is_finite = bool(np.isfinite(decisions[number]).all())
+                outcomes[row] = found if is_finite else _not_finite()
         return [_there(outcome) for outcome in outcomes]
 
 
@@ -197,7 +199,7 @@ def rough_tokens(contents: Sequence[Content]) -> int:
     """About how many tokens contents have: cheap, and enough to bound a queue and a batch."""
     n_bytes = sum(len(text.encode("utf-8", "replace")) for text in _texts(contents))
     pictures = sum(not isinstance(part, str) for c in contents for part in parts_of(c))
-    return 16 + n_bytes // _BYTES_OF_TOKEN + pictures * TOKENS_OF_PICTURE
+    return TOKENS_OF_PROMPT + n_bytes // _BYTES_OF_TOKEN + pictures * TOKENS_OF_PICTURE
 
 
 def example_tokens(example: Example) -> int:

@@ -12,8 +12,8 @@ class BatchSettings:
     """How items of different requests are put together.
 
     Args:
-        batch_tokens: Tokens of one call of the engine, roughly: a token is counted as four bytes
-            of text, a picture as 256 tokens.
+        batch_tokens: Tokens of one call of the engine, roughly: four bytes of text count as one
+            token, a picture as 256, the prompt around an item as 48.
         batch_wait: Seconds to wait for more items where several came together last time.
         queue_items: Items that may wait; past it requests are refused with 429.
         queue_tokens: Tokens that may wait, roughly; one request may have more where none waits.
