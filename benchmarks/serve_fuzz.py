@@ -91,7 +91,7 @@ def fuzz(url: str, cases: int) -> tuple[Counter[str], list[str], float]:
         # What has no body cannot be wrong in many ways.
         modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE) if is_post else ()
         for mode in modes or (GenerationMode.POSITIVE,):
-            chosen = settings(
+            chosen: Any = settings(
                 max_examples=each if is_post else 10,
                 deadline=None,
                 database=None,
@@ -99,8 +99,8 @@ def fuzz(url: str, cases: int) -> tuple[Counter[str], list[str], float]:
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             )
-            run: Any = chosen(given(operation.as_strategy(generation_mode=mode))(send))
-            run()
+            drawn: Any = given(operation.as_strategy(generation_mode=mode))
+            chosen(drawn(send))()
         n_sent = sum(statuses.values())
         print(f"{operation.label}: {n_sent:,} so far", file=sys.stderr, flush=True)
     return statuses, failures, longest
