@@ -79,7 +79,7 @@ class DataChoice:
         from headwise.benchmarks.registry import benchmark
         from headwise.benchmarks.sources import load_rows, load_support
 
-        given = {f"--{n}": v for n, v in self.columns.items()}
+        given: dict[str, object] = {f"--{n}": v for n, v in self.columns.items()}
         given |= {"--task": self.task, "--support-file": self.support}
         given |= {"--skip-bad": self.skip_bad or None}
         _refuse(given, "--data-file")

@@ -11,10 +11,9 @@ from rich.console import RenderableType
 from rich.table import Table as RichTable
 
 if TYPE_CHECKING:
+    from headwise.evaluation.items import Task
     from headwise.evaluation.page import Table
     from headwise.evaluation.summary import Summary
-
-_TASKS = ("classes", "rewards", "answers")
 
 
 def bench_tables(summary: Summary) -> list[RenderableType]:
@@ -82,13 +81,14 @@ def methods_json() -> dict[str, Any]:
     """The names of methods by task."""
     from headwise.evaluation.named import DEFAULT_METHODS, OURS, method_names
 
+    tasks: tuple[Task, ...] = ("classes", "rewards", "answers")
     return {
         task: {
             "methods": [name for name in method_names(task) if name in OURS],
             "baselines": [name for name in method_names(task) if name not in OURS],
             "default": list(DEFAULT_METHODS[task]),
         }
-        for task in _TASKS  # type: ignore[misc]
+        for task in tasks
     }
 
 

@@ -15,7 +15,7 @@ from headwise.evaluation.intervals import Interval
 from headwise.evaluation.summary import MethodSummary, TransferTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matplotlib.figure import Figure
 
@@ -27,7 +27,7 @@ OKABE_ITO = (
 
 _MARKERS = "osD^vPX*"
 _DOTS_PER_INCH = 200
-_STYLE: Mapping[str, Any] = {
+_STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -178,7 +178,7 @@ def _reach(intervals: Sequence[Interval]) -> list[list[float]]:
 
 
 @contextmanager
-def _styled() -> Iterator[Any]:
+def _styled() -> Iterator[Callable[[float, float], Figure]]:
     """Gives a maker of figures, whatever the user's own settings of matplotlib are."""
     try:
         import matplotlib

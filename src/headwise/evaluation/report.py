@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from headwise.evaluation.page import Picture, section_of, title_of
+from headwise.evaluation.page import Picture, Section, section_of, title_of
 from headwise.evaluation.plots import (
     forest,
     learning_curves,
@@ -69,7 +69,8 @@ def write(results: Sequence[BenchResult], folder: Path, title: str = "Results") 
     summaries = summarize(results)
     plots_folder = folder / PLOTS_FOLDER
     plots_folder.mkdir(parents=True, exist_ok=True)
-    sections, written = [], []
+    sections: list[Section] = []
+    written: list[Path] = []
     for number, summary in enumerate(summaries, start=1):
         pictures = []
         for plot in _plots(summary):
