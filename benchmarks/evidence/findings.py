@@ -252,7 +252,8 @@ def _scores(summary: Summary, method: str) -> Floats | None:
     runs = [run for result in summary.results for run in result.runs if run.method == method]
     if not runs or any(run.error for run in runs):
         return None
-    return np.mean([run.scores for run in runs], axis=0, dtype=np.float64)
+    found: Floats = np.mean([run.scores for run in runs], axis=0, dtype=np.float64)
+    return found
 
 
 def _share(name: str, values: Floats | Sequence[float]) -> Share:

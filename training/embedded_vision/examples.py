@@ -86,7 +86,8 @@ def seen_by(tower: Tower) -> Sight:
     def look(scenes: Sequence[Scene]) -> Tensor:
         pictures = np.stack([np.asarray(pixels_of(scene)) for scene in scenes])
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            return tower.tokens(normalised(torch.from_numpy(pictures))).float()
+            tokens: Tensor = tower.tokens(normalised(torch.from_numpy(pictures))).float()
+            return tokens
 
     return look
 
@@ -107,7 +108,9 @@ def told_in(words: LineWords, noise: float = 0.25) -> Sight:
         rows = np.stack([rows_of(scene) for scene in scenes])
         said = words.vectors(lines_of(rows))
         seed = int(rows[rows >= 0].sum() * 1e6) % 2**31
-        return said + size * torch.randn(said.shape, generator=torch.Generator().manual_seed(seed))
+        blur = torch.randn(said.shape, generator=torch.Generator().manual_seed(seed))
+        blurred: Tensor = said + size * blur
+        return blurred
 
     return tell
 

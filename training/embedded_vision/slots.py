@@ -132,7 +132,8 @@ class LineWords:
         left, right, top, bottom = self.sides
         x, y = lines.place[..., :1], lines.place[..., 1:]
         across, down = (1 - x) * left + x * right, (1 - y) * top + y * bottom
-        return self.mean + across + down + self.ids
+        told: Tensor = self.mean + across + down + self.ids
+        return told
 
     def _relations(self, lines: Lines) -> Tensor:
         """The label, the direction from the object that the graph links it to, and from all."""
@@ -141,9 +142,12 @@ class LineWords:
         anchor = link.clamp_max(MOST_OBJECTS - 1)
         toward = directions.gather(-1, anchor[..., None])[..., 0]
         word = self.directions[(toward - 1).clamp_min(0)] * (toward != NO_DIRECTION)[..., None]
-        codes = sum(self.codes[rank][directions[..., rank]] for rank in range(MOST_OBJECTS))
+        codes = torch.stack(
+            [self.codes[rank][directions[..., rank]] for rank in range(MOST_OBJECTS)]
+        ).sum(0)
         label = self.labels[lines.fields["label"].clamp_min(0)]
-        return self.mean + label + linked * (word + self.ids[anchor]) + codes
+        told: Tensor = self.mean + label + linked * (word + self.ids[anchor]) + codes
+        return told
 
     def _rows(self, words: Sequence[str]) -> Tensor:
         return torch.stack([self._row(word) for word in words])

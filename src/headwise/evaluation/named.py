@@ -194,7 +194,7 @@ class _Names:
         if is_dataclass(method) and "classes" in {one.name for one in fields(method)}:
             # Those that learn nothing know the classes from nowhere else.
             method = replace(method, classes=self.options)  # type: ignore[type-var]
-        return LetteredMethod(method) if self.lettered else method  # type: ignore[no-any-return]
+        return LetteredMethod(method) if self.lettered else method
 
     def _answerer(self, name: str, seed: int) -> Method:
         return answer_method(name, AnswerOptions(AnswerSettings(self._form()), seed))
