@@ -30,8 +30,8 @@ def serve(
         list[str],
         typer.Argument(
             metavar="[NAME=]DIR ...",
-            help="Fitted artifacts of one model: folders, or Hub ids. Requests name one by its "
-            "folder's name, or by NAME.",
+            help="Fitted artifacts of one model: folders (of several reward models saved together, "
+            "too), or Hub ids. Requests name one by its folder's name, or by NAME.",
         ),
     ],
     host: Annotated[
@@ -176,14 +176,14 @@ def _run(
 ) -> None:
     import warnings
 
-    from headwise.artifacts.source import read_record
+    from headwise.methods.load import read_saved
     from headwise.methods.truncation import TruncationWarning
     from headwise.server.app import make_app
     from headwise.server.running import run
     from headwise.server.shelf import ArtifactPath, load_shelf
 
     paths = [ArtifactPath.read(text) for text in artifacts]
-    engine = load_engine_of(read_record(paths[0].path), choice, quiet=False)
+    engine = load_engine_of(read_saved(paths[0].path), choice, quiet=False)
     shelf = load_shelf(paths, engine.unwatched)
     if not is_sized and not _is_on_cpu(engine.unwatched):
         batching = replace(operation.batching, batch_tokens=_GPU_BATCH_TOKENS)

@@ -41,10 +41,14 @@ async def get_reward(
     served = desk.shelf.one(ServedReward, model)
     items = await desk.read(lambda: _read(desk, body), is_heavy=False)
     [outcomes] = await score(desk, request, [served], items)
-    values = [found.value for found in answered_or_refused(outcomes)]
-    return AsciiResponse(
-        {"rewards": values, "scores": values, "extra_logs": {f"reward_{served.name}": values}}
-    )
+    found = answered_or_refused(outcomes)
+    values = [one.value for one in found]
+    logs = {f"reward_{served.name}": values}
+    if len(served.criteria) > 1:
+        logs |= {
+            f"reward_{name}": [one.criteria[name] for one in found] for name in served.criteria
+        }
+    return AsciiResponse({"rewards": values, "scores": values, "extra_logs": logs})
 
 
 def _read(desk: Desk, body: QueryRequest) -> list[Judged | Failure]:
