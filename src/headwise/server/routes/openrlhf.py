@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from headwise.server.chat_text import judged_from_text
 from headwise.server.desk import Desk, Failure, answered_or_refused
-from headwise.server.reading import Judged
+from headwise.server.reading import Judged, judged_from_text
 from headwise.server.refusals import AsciiResponse, RefusalError
 from headwise.server.routes.described import REFUSALS, desk_of
 from headwise.server.scoring import score
