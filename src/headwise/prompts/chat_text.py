@@ -79,7 +79,9 @@ def split_query(query: str, prompt: str) -> SplitQuery:
             "the response cannot be told from it. Give both as one tokenizer writes them."
         )
     turns = turns_in(bare_prompt)
-    return SplitQuery(bare_prompt if turns is None else list(turns), without_end(rest))
+    # A line break between the two belongs to neither.
+    plain = bare_prompt.rstrip()
+    return SplitQuery(plain if turns is None else list(turns), without_end(rest))
 
 
 def turns_in(text: str) -> tuple[Message, ...] | None:
