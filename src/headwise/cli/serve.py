@@ -11,7 +11,7 @@ import typer
 from headwise.cli.console import tell
 from headwise.cli.models import ModelChoice, load_engine_of
 from headwise.cli.options import DeviceOption, DtypeOption, OtherModelOption, RevisionOption
-from headwise.errors import MissingExtraError
+from headwise.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from headwise.engines.base import Engine
@@ -145,8 +145,13 @@ def serve(
     from headwise.server.keys import Keys
     from headwise.server.settings import BatchSettings, RequestLimits
 
+    if queue_items < max_items:
+        raise InputError(
+            f"--queue-items {queue_items} has no room for one request of --max-items {max_items}; "
+            "raise the one or lower the other."
+        )
     operation = Operation(
-        BatchSettings(batch_tokens or _CPU_BATCH_TOKENS, batch_wait, max(queue_items, max_items)),
+        BatchSettings(batch_tokens or _CPU_BATCH_TOKENS, batch_wait, queue_items),
         RequestLimits(
             body_bytes=int(max_body * 2**20),
             items=max_items,

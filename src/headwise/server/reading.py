@@ -15,6 +15,7 @@ from headwise.server.pictures import PictureGate
 from headwise.server.refusals import RefusalError
 from headwise.server.settings import RequestLimits
 from headwise.server.shapes import (
+    MOST_TURNS,
     ContentObject,
     ExampleInput,
     ImagePart,
@@ -49,7 +50,8 @@ def judged_from_text(query: str, prompt: str | None = None) -> Judged:
         The response and its conversation.
 
     Raises:
-        InputError: The response cannot be told from the prompt, or there is no prompt.
+        InputError: The response cannot be told from the prompt, there is no prompt, or it has too
+            many turns.
     """
     if prompt is None:
         turns = turns_in(query)
@@ -59,11 +61,19 @@ def judged_from_text(query: str, prompt: str | None = None) -> Judged:
                 "known (ChatML, Llama, Gemma, Mistral and others), so the response cannot be told "
                 "from the prompt; /get_reward takes the prompt beside it (prompts)."
             )
+        _check_turns(len(turns))
         return Judged(turns[:-1], turns[-1].content)
     split = split_query(query, prompt)
+    if not isinstance(split.prompt, str):
+        _check_turns(len(split.prompt))
     if not split.prompt or (isinstance(split.prompt, str) and not split.prompt.strip()):
         raise InputError("the prompt is empty.")
     return Judged(split.prompt, split.response)
+
+
+def _check_turns(n: int) -> None:
+    if n > MOST_TURNS:
+        raise InputError(f"the text is a chat of {n} turns; {MOST_TURNS} are the most.")
 
 
 @dataclass(frozen=True, slots=True)

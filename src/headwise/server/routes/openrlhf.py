@@ -38,7 +38,7 @@ async def get_reward(
     if body.labels is not None and len(body.labels) != len(body.query):
         raise RefusalError(422, "labels: send one for each query, or none.", "labels")
     served = desk.shelf.one(ServedReward, model)
-    items = await desk.read(lambda: _read(desk, body), is_heavy=False)
+    items = await desk.read(lambda: _read(desk, body), is_heavy=True)
     [outcomes] = await score(desk, request, [served], items)
     found = answered_or_refused(outcomes)
     values = [one.value for one in found]
@@ -54,6 +54,8 @@ def _read(desk: Desk, body: QueryRequest) -> list[Judged | Failure]:
     prompts = body.prompts if body.prompts is not None else [None] * len(body.query)
     found: list[Judged | Failure] = []
     for number, (query, prompt) in enumerate(zip(body.query, prompts, strict=True)):
+        if prompt is not None:
+            desk.reader.check_text(prompt, f"prompts.{number}")
         try:
             desk.reader.check_text(query, f"query.{number}")
             found.append(judged_from_text(query, prompt))
