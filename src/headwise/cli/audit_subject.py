@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from headwise.cli.models import ModelChoice, load_engine, load_engine_of
-from headwise.cli.rows import artifact_hash
 from headwise.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class SubjectChoice:
             )
         engine = load_engine_of(record, choice, quiet=quiet)
         model = reward_of(record, engine.as_engine)
-        identity = f"{artifact_hash(record)} {choice.dtype}"
+        identity = f"{record.content_hash} {choice.dtype}"
         return FittedSubject(f"{artifact} (on {record.base_model.model_id})", model, identity)
 
     def _method(self, name: str, choice: ModelChoice, quiet: bool) -> Subject:

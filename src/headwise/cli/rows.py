@@ -225,21 +225,7 @@ def job_identity(
     Returns:
         One text each, by name.
     """
-    return {"artifact": artifact_hash(record), **input_identity(lines, options)}
-
-
-def artifact_hash(record: ArtifactRecord | RewardsRecord) -> str:
-    """A hash of everything that an artifact holds, or several criteria."""
-    from safetensors.torch import save
-
-    from headwise.methods.rewards_folder import RewardsRecord
-
-    if isinstance(record, RewardsRecord):
-        parts = [(n, record.weights[n], artifact_hash(one)) for n, one in record.criteria.items()]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    document = json.dumps(record.to_json(), sort_keys=True).encode()
-    tensors = save({name: tensor.contiguous() for name, tensor in record.tensors.items()})
-    return hashlib.sha256(document + tensors).hexdigest()
+    return {"artifact": record.content_hash, **input_identity(lines, options)}
 
 
 def input_identity(

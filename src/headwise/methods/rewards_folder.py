@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -38,6 +39,12 @@ class RewardsRecord:
     def base_model(self) -> ModelFingerprint:
         """The model that they were fitted on."""
         return next(iter(self.criteria.values())).base_model
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of everything they hold, and of the weights."""
+        parts = [(n, self.weights[n], one.content_hash) for n, one in self.criteria.items()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def write_rewards(
