@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headwise.artifacts import from_pretrained
     from headwise.client import AsyncClient, Client
     from headwise.content import Image
     from headwise.engines.base import Engine, Sampling
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from headwise.heads import HeadActivations, HeadIndex, HeadSet, Steering
     from headwise.methods.activation_reward import ActivationRewardModel
     from headwise.methods.compositional import CompositionalChainOfThought
+    from headwise.methods.load import from_pretrained
     from headwise.methods.reward_model import RewardModel
     from headwise.methods.rewards import Rewards
     from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
@@ -67,7 +67,7 @@ _HOME = {
     "TaskVector": "headwise.methods.task_vector",
     "TaskVectors": "headwise.methods.task_vectors",
     "TransformersEngine": "headwise.engines.transformers",
-    "from_pretrained": "headwise.artifacts",
+    "from_pretrained": "headwise.methods.load",
     "load": "headwise.engines.load",
     "read_examples": "headwise.readers",
     "read_judgements": "headwise.readers",

@@ -8,6 +8,8 @@ import pytest
 from command_line import EXAMPLES, INSTRUCTION, PAIRS, done, write_jsonl
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from headwise import RewardModel, Rewards
+
 
 @pytest.fixture(scope="session")
 def model_folder(
@@ -45,6 +47,18 @@ def scalar_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) 
 def ranked_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     """A reward model that compares responses; leave it as it is."""
     return _fit_reward(tmp_path_factory.mktemp("ranked"), model_folder, "ranked")
+
+
+@pytest.fixture(scope="session")
+def rewards_folder(
+    tmp_path_factory: pytest.TempPathFactory, scalar_folder: Path, ranked_folder: Path
+) -> Path:
+    """Both of them as the criteria of one folder, of which the second counts against."""
+    good = RewardModel.from_pretrained(scalar_folder)
+    better = RewardModel.from_pretrained(ranked_folder, engine=good.engine)
+    out = tmp_path_factory.mktemp("rewards") / "both"
+    Rewards({"good": good, "better": better}, {"better": -0.5}).save_pretrained(out)
+    return out
 
 
 def _fit_reward(folder: Path, model: Path, form: str) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from starlette.testclient import TestClient
 
 from headwise.engines.base import Engine
@@ -43,6 +45,26 @@ def served(
     app = make_app(load_shelf(paths, engine), operation)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
+
+
+@contextmanager
+def listening(
+    engine: Any, *folders: Path | str, operation: Operation | None = None
+) -> Iterator[str]:
+    """The address of a server that has the artifacts of some folders, at a port of this machine."""
+    paths = [ArtifactPath.read(str(folder)) for folder in folders]
+    app = make_app(load_shelf(paths, engine), operation)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
 
 
 def item(response: Any, question: Any = "question 1?") -> dict[str, Any]:

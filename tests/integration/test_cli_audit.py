@@ -69,7 +69,7 @@ def test_an_audit_of_own_rows_is_kept_in_a_folder_and_gone_on_with(tmp_path):
     assert "another job" in said
 
 
-@pytest.mark.parametrize("form", ["scalar", "ranked"])
+@pytest.mark.parametrize("form", ["scalar", "ranked", "rewards"])
 def test_an_artifact_is_audited_for_order_where_it_compares(request, form):
     folder = request.getfixturevalue(f"{form}_folder")
     result = done(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from command_line import INSTRUCTION, PAIRS, done, failed, headwise, write_jsonl
 
+from headwise import Rewards
 from headwise.evaluation.results import BenchResult
 
 # As many of each class as two seeds of one shot need, and some to score.
@@ -75,6 +77,23 @@ def test_a_method_that_fails_is_told_and_the_others_are_kept(rows, model_folder,
     assert "nowhere" in result.stderr
     assert "sav" in result.stdout
     assert [run.method for run in BenchResult.read(out).failed] == [missing]
+
+
+def test_rewards_that_were_saved_together_take_part_and_a_new_fit_is_another_method(
+    tmp_path, model_folder, rewards_folder, out
+):
+    pairs = write_jsonl(tmp_path / "pairs.jsonl", PAIRS)
+    folder = shutil.copytree(rewards_folder, tmp_path / "both")
+    options = ("--model", model_folder, "--methods", f"fitted:{folder}", "-o", out)
+    command = ("bench", "--data-file", pairs, "--shots", "0", *options)
+    done(*command)
+    both = Rewards.from_pretrained(folder)
+    [run] = BenchResult.read(out).runs
+    for pair, output in zip(PAIRS, run.outputs, strict=True):
+        rewards = both.score([pair["prompt"]] * 2, [pair["chosen"], pair["rejected"]])
+        assert output.rewards == pytest.approx(rewards.tolist(), abs=1e-4)
+    Rewards(both.criteria, {"better": 2.0}).save_pretrained(folder)
+    assert "another job" in failed(2, *command)
 
 
 def test_pairs_are_told_from_their_columns(tmp_path, model_folder):

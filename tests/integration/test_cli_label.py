@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from command_line import done, failed, read_jsonl, write_jsonl
 
+from headwise import Rewards
 from headwise.artifacts import from_pretrained
 
 ANSWERS = ("the good answer", "a bad answer", "the cat sat", "no dog")
@@ -101,6 +102,17 @@ def test_another_margin_needs_no_model(tmp_path, scalar_folder, samples, out, mo
     )
     assert sorted(pair["margin"] for pair in read_jsonl(out)) == margins[1:]
     assert figures["resumed_rows"] == len(LISTED) * len(ANSWERS)
+
+
+def test_criteria_that_were_saved_together_label_by_their_sum(rewards_folder, samples, out):
+    done("label", rewards_folder, samples, "-o", out)
+    both = Rewards.from_pretrained(rewards_folder)
+    for pair, row in zip(read_jsonl(out), LISTED, strict=True):
+        answers = row["completions"]
+        rewards = both.score([row["prompt"]] * len(answers), answers)
+        assert pair["chosen"] == answers[rewards.argmax()]
+        assert pair["rejected"] == answers[rewards.argmin()]
+        assert pair["margin"] == pytest.approx(rewards.max() - rewards.min(), abs=1e-4)
 
 
 def test_ties_give_no_pair(tmp_path, scalar_folder, out):

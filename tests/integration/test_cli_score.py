@@ -7,6 +7,7 @@ import json
 import pytest
 from command_line import PAIRS, done, failed, read_jsonl, write_jsonl
 
+from headwise import Rewards
 from headwise.artifacts import from_pretrained
 from headwise.examples import Preference
 
@@ -164,3 +165,40 @@ def test_bad_data_is_told_before_a_model_is_loaded(tmp_path, scalar_folder, rows
 
 def test_a_classifier_is_no_reward_model(classifier_folder, pairs):
     assert "headwise predict" in failed(2, "score", classifier_folder, pairs)
+
+
+def test_criteria_that_were_saved_together_are_told_apart(rewards_folder, responses, out):
+    done("score", rewards_folder, responses, "-o", out)
+    rows = read_jsonl(out)
+    found = Rewards.from_pretrained(rewards_folder).score_each(
+        [row["prompt"] for row in SCATTERED], [row["response"] for row in SCATTERED]
+    )
+    assert [row["reward"] for row in rows] == pytest.approx(found.rewards.tolist(), abs=1e-4)
+    for name in ("good", "better"):
+        told = [row["criteria"][name] for row in rows]
+        assert told == pytest.approx(found[name].rewards.tolist(), abs=1e-4)
+
+
+def test_pairs_of_criteria_gain_their_margins(tmp_path, rewards_folder, scalar_folder, pairs, out):
+    done("score", rewards_folder, pairs, "-o", out)
+    rows = read_jsonl(out)
+    both = Rewards.from_pretrained(rewards_folder)
+    assert [row["margin"] for row in rows] == pytest.approx(
+        both.margins(preferences()).tolist(), abs=1e-4
+    )
+    alone = from_pretrained(scalar_folder).margins(preferences())
+    assert [row["criteria"]["good"] for row in rows] == pytest.approx(alone.tolist(), abs=1e-4)
+    assert "reward_chosen" not in rows[0]
+    Rewards({"good": both.criteria["good"]}, {"good": 2.0}).save_pretrained(tmp_path / "twice")
+    done("score", tmp_path / "twice", pairs, "-o", out, "--overwrite")
+    for row, margin in zip(read_jsonl(out), alone, strict=True):
+        assert row["margin"] == row["reward_chosen"] - row["reward_rejected"]
+        assert row["margin"] == pytest.approx(2 * margin, abs=1e-4)
+        assert row["criteria"]["good"] == pytest.approx(margin, abs=1e-4)
+
+
+def test_another_weight_is_another_job(tmp_path, rewards_folder, responses, out):
+    done("score", rewards_folder, responses, "-o", out)
+    both = Rewards.from_pretrained(rewards_folder)
+    Rewards(both.criteria, {"better": 2.0}).save_pretrained(tmp_path / "other")
+    assert "--overwrite" in failed(2, "score", tmp_path / "other", responses, "-o", out)

@@ -126,6 +126,37 @@ def test_several_criteria_are_told_apart_and_summed(client, offline):
     np.testing.assert_allclose(found["rewards"], summed, **CLOSE)
 
 
+def test_criteria_that_were_saved_together_are_one_model(
+    engine, rewards_folder, scalar_folder, offline
+):
+    together = headwise.from_pretrained(rewards_folder, engine=engine)
+    prompts, responses = ["question 1?"] * 2, ["an answer", "no"]
+    expected = together.score_each(prompts, responses)
+    items = [item(response) for response in responses]
+    with served(engine, f"both={rewards_folder}", f"good={scalar_folder}") as client:
+        found = answered(client.post("/v1/rewards", json={"model": "both", "items": items}))
+        body = {"criteria": ["both", "good"], "weights": {"good": 2.0}, "items": items}
+        summed = answered(client.post("/v1/rewards", json=body))
+        [told, _] = answered(client.get("/v1/models"))["data"]
+        chats = [CHAT.replace("an answer", response) for response in responses]
+        logs = answered(client.post("/get_reward?model=both", json={"query": chats}))
+        alone = client.post("/v1/rewards", json={"model": "both", "items": items[:1]})
+    np.testing.assert_allclose(found["rewards"], expected.rewards, **CLOSE)
+    assert set(found["criteria"]) == {"good", "better"}
+    for name, values in found["criteria"].items():
+        np.testing.assert_allclose(values, expected[name].rewards, **CLOSE)
+    good = offline["good"].score(prompts, responses)
+    np.testing.assert_allclose(summed["rewards"], expected.rewards + 2 * good, **CLOSE)
+    np.testing.assert_allclose(summed["criteria"]["both"], expected.rewards, **CLOSE)
+    assert told["headwise"]["method"] == "rewards"
+    assert told["headwise"]["criteria"]["better"]["weight"] == -0.5
+    np.testing.assert_allclose(logs["rewards"], expected.rewards, **CLOSE)
+    np.testing.assert_allclose(
+        logs["extra_logs"]["reward_better"], expected["better"].rewards, **CLOSE
+    )
+    assert "compares responses" in refused(alone, 422)["message"]
+
+
 def test_a_cut_text_is_told(client):
     found = answered(
         client.post("/v1/rewards", json={"model": "good", "items": [item("x" * 300), item("x")]})

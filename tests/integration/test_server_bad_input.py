@@ -164,6 +164,7 @@ def test_a_bad_body_is_refused_with_words(client, name):
         ("/get_reward?model=good", {"query": ["a b"], "prompts": ["c"]}, "query.0"),
         ("/get_reward?model=good", {"query": ["a b"], "labels": [1, 2]}, "labels"),
         ("/get_reward", {"query": ["a b"], "prompts": ["a"]}, "model"),
+        ("/get_reward?model=good", {"query": ["a b"], "prompts": ["a" * 2_001]}, "prompts.0"),
         ("/classify", {"model": "good"}, "input"),
         ("/classify", {"model": "good", "input": [1, 2]}, "input"),
         ("/classify", {"model": "good", "input": "no chat"}, "input.0"),
@@ -180,6 +181,32 @@ def test_each_route_names_the_field(client, path, body, field):
     response = client.post(path, json=body)
     assert response.status_code == 422, response.text
     assert field in response.json()["error"]["message"]
+
+
+def test_a_text_has_as_many_turns_as_a_list(engine, scalar_folder):
+    text = "[INST]a[/INST]b" * 501
+    with served(engine, f"good={scalar_folder}") as client:
+        response = client.post("/classify", json={"model": "good", "input": text})
+    assert response.status_code == 422
+    assert "1002 turns" in response.json()["error"]["message"]
+
+
+def test_who_needs_no_key_has_nothing_to_send(client):
+    assert client.request("GET", "/health", content=b"x" * 4_096).status_code == 200
+    assert client.request("GET", "/health", content=b"x" * 4_097).status_code == 413
+
+
+def test_bodies_under_way_are_held_up_to_a_bound(engine, scalar_folder, monkeypatch):
+    monkeypatch.setattr("headwise.server.gate._HELD_BYTES", 1)
+    limits = RequestLimits(body_bytes=1_000)
+    fine = {"items": [item("fine")]}
+    with served(engine, scalar_folder, operation=Operation(limits=limits)) as client:
+        gate = client.app.state.gate
+        assert client.post("/v1/rewards", json=fine).status_code == 200
+        assert gate._held_bytes == 0
+        gate._held_bytes = 990
+        assert client.post("/v1/rewards", json=fine).status_code == 429
+        assert gate._held_bytes == 990
 
 
 def test_other_content_and_methods_are_refused(client):

@@ -148,6 +148,7 @@ def test_contents_are_logged_where_the_operator_wants_it(serve, port):
 
 def test_what_cannot_be_served_is_told(tmp_path, scalar_folder):
     assert "no-such" in failed(1, "serve", tmp_path / "no-such")
+    assert "--max-items 1024" in failed(2, "serve", tmp_path, "--queue-items", 1_000)
     told = failed(2, "serve", scalar_folder, scalar_folder)
     assert "NAME=DIR" in told
     keys = tmp_path / "keys"

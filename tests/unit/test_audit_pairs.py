@@ -233,7 +233,8 @@ def test_too_few_rows_say_how_many_are_needed():
     [
         {"strengths": (4,)},
         {"biases": ("greed",)},
-        {"noise": (1.5,)},
+        {"noise": (1.5,), "few_shot": (2,)},
+        {"noise": (0.5,)},
         {"few_shot": (-1,)},
         {"items": 1},
         {"biases": ()},

@@ -283,7 +283,7 @@ def test_preferencehack_is_the_mean_of_splits(tmp_path: Path) -> None:
 
 
 def test_preferencehack_says_which_names_it_looked_for() -> None:
-    with pytest.raises(InputError, match=r"no column 'chosen' or 'good'.*columns: text"):
+    with pytest.raises(InputError, match=r"no column for the chosen.*found: text.*chosen, "):
         benchmark("preferencehack").items([{"text": "p"}])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from headwise.content.turns import Message
@@ -88,3 +90,29 @@ def test_what_is_no_prompt_of_it_is_refused():
 
 def test_ends_come_off_and_nothing_else():
     assert without_end("a <|im_end|> b<|im_end|>\n</s><pad>") == "a <|im_end|> b"
+
+
+def test_brackets_in_an_answer_are_part_of_it():
+    asked = "[INST] Count [/INST] [1, 2]</s>[INST] On? [/INST] [3]"
+    assert [turn.text for turn in turns_in(asked)] == ["Count", "[1, 2]", "On?", "[3]"]
+    assert turns_in("[INST] Count, said [INST]") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["[INST]" * 200_000, "<s>" * 400_000, "</s> " * 300_000, "<|im_start|>" * 100_000]
+)
+def test_what_is_made_to_be_slow_is_read_at_once(text):
+    started = time.perf_counter()
+    turns_in(text)
+    without_end(text)
+    with pytest.raises(InputError):
+        split_query(text, "x" + text[:-1] + "y")
+    # Seconds even on a busy machine; minutes where the time grows with the square.
+    assert time.perf_counter() - started < 10
+
+
+def test_a_word_over_and_over_is_given_up_on():
+    started = time.perf_counter()
+    with pytest.raises(InputError):
+        split_query("a" * 200_000 + "b", "c" + "a" * 200_000 + "d")
+    assert time.perf_counter() - started < 10

@@ -228,6 +228,14 @@ def test_an_address_is_http(url):
         headwise.Client(url)
 
 
+@pytest.mark.parametrize("how", [{"items_per_request": 0}, {"concurrency": 0}])
+def test_numbers_of_requests_are_one_at_least(how):
+    with pytest.raises(InputError, match="1 at least"):
+        headwise.AsyncClient("http://x", **how)
+    with pytest.raises(InputError, match="1 at least"):
+        headwise.Client("http://x", items_per_request=-1)
+
+
 def test_as_many_prompts_as_responses():
     with pytest.raises(InputError, match="1, 2"):
         client(Server()).score(["a?"], ["x", "y"])

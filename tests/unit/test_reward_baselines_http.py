@@ -204,6 +204,10 @@ def test_a_tokenizer_writes_conversations(form: Any, tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": "five"}]
     written = tokenizer.apply_chat_template(chat, tokenize=False)
     assert written == "<|bos|>" + texts[0]
+    if form == "openrlhf":
+        opened = tokenizer.apply_chat_template(chat[:1], tokenize=False, add_generation_prompt=True)
+        assert opened == "<|bos|>" + body["prompts"][0]
+        assert all(q.startswith(p) for q, p in zip(texts, body["prompts"], strict=True))
 
 
 # --- Trouble -----------------------------------------------------------------------------------
@@ -238,6 +242,25 @@ def test_a_refusal_is_final(status: int) -> None:
         assert len(asked.bodies) == 1
 
 
+def test_errors_of_responses_are_told_by_row_over_all_requests() -> None:
+    def script(body: dict[str, Any]) -> Reply:
+        lengths = [len(item["response"]) for item in body["items"]]
+        errors = [{"index": n, "message": "too long"} for n, k in enumerate(lengths) if k > 2]
+        rewards = [None if k > 2 else k for k in lengths]
+        status = 422 if len(errors) == len(lengths) else 200
+        return status, {"rewards": rewards, "errors": errors, "error": {"message": "items.0"}}
+
+    with reward_server(script) as asked:
+        fitted = HTTPReward(asked.url, batch_size=2, patience=QUICK).fit()
+        with pytest.raises(EngineError, match="score 3 of 5") as caught:
+            fitted.score(["Q?"] * 5, ["a", "long", "long", "long", "b"])
+        assert [f"row {n}: " in str(caught.value) for n in range(5)] == [False, *[True] * 3, False]
+        with pytest.raises(EngineError, match=r"rejected of row 0: 'too long'$"):
+            fitted.margins([Preference("Q?", "a", "long"), Preference("Q?", "b", "c")])
+        with pytest.raises(EngineError, match=r"7 of 7.*row 4: 'too long' \(and 2 more\)$"):
+            fitted.score(["Q?"] * 7, ["long"] * 7)
+
+
 def test_a_server_that_is_not_there_is_said_so() -> None:
     with reward_server(headwise) as asked:
         pass
@@ -262,7 +285,7 @@ def test_a_slow_server_is_not_waited_for_forever() -> None:
         (
             "headwise",
             {"rewards": [1.0, None], "errors": [{"index": 1, "message": "too long"}]},
-            "could not score 1 of 2.*number 1.*too long",
+            "could not score 1 of 2.*row 1: 'too long'",
         ),
         ("openrlhf", '{"rewards": [1.0, NaN]}', "no finite number"),
         ("openrlhf", {"rewards": [1.0, True]}, "no finite number"),

@@ -12,7 +12,7 @@ import pytest
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from headwise import Rewards
+from headwise import Rewards, from_pretrained
 from headwise.engines.base import Engine
 from headwise.engines.transformers import TransformersEngine
 from headwise.errors import ArtifactError, InputError
@@ -104,6 +104,21 @@ def test_margins_are_differences_of_rewards(rewards: Rewards) -> None:
     np.testing.assert_allclose(margins, better - worse, atol=1e-5)
 
 
+def test_margins_of_criteria_add_up(correct: RewardModel, ranked: RewardModel) -> None:
+    both = Rewards({"correct": correct, "better": ranked}, {"better": -2.0})
+    apart = both.margins_each(pairs(3))
+    np.testing.assert_allclose(apart["better"], ranked.margins(pairs(3)), atol=1e-5)
+    np.testing.assert_allclose(
+        both.margins(pairs(3)), apart["correct"] - 2 * apart["better"], atol=1e-9
+    )
+    orders = both.ordered_margins(pairs(3))
+    np.testing.assert_allclose(orders.sum(axis=1), both.margins(pairs(3)), atol=1e-5)
+    difference = ranked.ordered_margins(pairs(3)) @ [1.0, -1.0]
+    np.testing.assert_allclose(orders @ [1.0, -1.0], -2 * difference, atol=1e-5)
+    with pytest.raises(InputError, match="ranked"):
+        Rewards({"correct": correct}).ordered_margins(pairs(3))
+
+
 def test_forms_may_be_mixed(correct: RewardModel, ranked: RewardModel) -> None:
     both = Rewards({"correct": correct, "polite": ranked})
     prompts, responses = PROMPTS[:2], RESPONSES[:2]
@@ -157,9 +172,14 @@ def test_a_folder_of_folders_comes_back(tmp_path: Path, rewards: Rewards) -> Non
     assert {path.name for path in folder.iterdir()} == {"correct", "concise", "kind", REWARDS_FILE}
     again = Rewards.from_pretrained(folder, engine=rewards.engine)
     assert dict(again.weights) == dict(rewards.weights)
-    np.testing.assert_array_equal(
-        again.score(PROMPTS, RESPONSES), rewards.score(PROMPTS, RESPONSES)
-    )
+    found = from_pretrained(folder, engine=rewards.engine)
+    assert isinstance(found, Rewards)
+    for one in (again, found):
+        np.testing.assert_array_equal(
+            one.score(PROMPTS, RESPONSES), rewards.score(PROMPTS, RESPONSES)
+        )
+    with pytest.raises(InputError, match="local folder"):
+        from_pretrained(folder, engine=rewards.engine, revision="main")
     Rewards({"correct": rewards.criteria["correct"]}).save_pretrained(folder)
     assert {path.name for path in folder.iterdir()} == {"correct", REWARDS_FILE}
     assert [path.name for path in tmp_path.iterdir()] == ["both"]
@@ -177,6 +197,7 @@ def test_a_folder_of_anything_else_is_left(tmp_path: Path, rewards: Rewards) -> 
     [
         ("{", "cannot be read"),
         ('{"format_version": 2, "criteria": []}', "newer headwise"),
+        ('{"format_version": 1, "criteria": []}', "no criterion"),
         ('{"format_version": 1, "criteria": [{"name": "../up", "weight": 1}]}', "no name"),
         ('{"format_version": 1, "criteria": [{"name": "a", "weight": "x"}]}', "no such folder"),
     ],

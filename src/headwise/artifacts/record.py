@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from safetensors.torch import save
 from torch import Tensor
 
 from headwise.artifacts.fields import CONFIG_FILE, Fields
@@ -74,6 +77,13 @@ class ArtifactRecord:
     def prompt_hash(self) -> str:
         """SHA-256 of the prompt template's canonical JSON."""
         return json_hash(self.prompt)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of everything it holds, tensors included."""
+        document = json.dumps(self.to_json(), sort_keys=True).encode()
+        tensors = save({name: tensor.contiguous() for name, tensor in self.tensors.items()})
+        return hashlib.sha256(document + tensors).hexdigest()
 
     def to_json(self) -> dict[str, JSON]:
         """Everything but the tensors, as `from_json` reads it.

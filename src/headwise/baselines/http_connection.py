@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from headwise.errors import EngineError, InputError, MissingExtraError
 
-_BUSY = 429
+_BUSY, _UNPROCESSABLE = 429, 422
 _LONGEST_WAIT = 8.0
 _SHOWN_CHARACTERS = 300
 
@@ -75,11 +75,14 @@ class Connection:
     def __repr__(self) -> str:
         return f"Connection({self._shown!r})"
 
-    def post(self, body: Mapping[str, Any]) -> object:
+    def post(
+        self, body: Mapping[str, Any], is_reply: Callable[[object], bool] = lambda body: False
+    ) -> object:
         """Posts a body and gives the reply, which is read as JSON.
 
         Args:
             body: What is sent.
+            is_reply: Whether the body of a 422 is a reply all the same.
 
         Returns:
             The reply.
@@ -99,6 +102,8 @@ class Connection:
                 raise EngineError(f"Asking {self._shown} failed: {self._clean(error)}") from None
             else:
                 if response.is_success:
+                    return self._json(response)
+                if response.status_code == _UNPROCESSABLE and is_reply(_json_or_none(response)):
                     return self._json(response)
                 failure = self._refusal(response, number)
                 if response.status_code < 500 and response.status_code != _BUSY:
@@ -155,3 +160,10 @@ class Connection:
         if len(text) > _SHOWN_CHARACTERS:
             text = f"{text[: _SHOWN_CHARACTERS - 3]}..."
         return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _json_or_none(response: Any) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return None

@@ -16,8 +16,22 @@ from headwise.errors import EngineError, InputError, shortened
 FormName = Literal["openrlhf", "vllm-classify", "vllm-score", "headwise"]
 """OpenRLHF's `/get_reward`, vLLM's `/classify` and `/score`, or headwise's own `/v1/rewards`."""
 
-Template: TypeAlias = Callable[[ResponseChat], str]
-"""Writes a chat as the text that a reward model was trained on."""
+
+@dataclass(frozen=True, slots=True)
+class WrittenChat:
+    """A chat as the text that a reward model was trained on.
+
+    Args:
+        prompt: Its beginning, up to the response.
+        whole: All of it.
+    """
+
+    prompt: str
+    whole: str
+
+
+Template: TypeAlias = Callable[[ResponseChat], WrittenChat]
+"""Writes a chat by a chat template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +53,35 @@ class FormSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Unscored:
+    """A response that the server alone could not score.
+
+    Args:
+        reason: What the server says of it.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """A kind of server.
 
     Args:
         path: Where its route is, for errors.
         body: Chats of one request -> its body.
-        rewards: A reply, and how many rewards it should hold -> the rewards.
+        rewards: A reply, and how many rewards it should hold -> the rewards, or why a response has
+            none.
         one_a_request: Whether a request can hold one chat only.
+        is_reply: Whether the body of a 422 says of each response why it has no reward, so that it
+            is no refusal of the request.
     """
 
     path: str
     body: Callable[[Sequence[ResponseChat], FormSettings], dict[str, Any]]
-    rewards: Callable[[object, int], list[float]]
+    rewards: Callable[[object, int], Sequence[float | Unscored]]
     one_a_request: Callable[[FormSettings], bool] = lambda settings: False
+    is_reply: Callable[[object], bool] = lambda body: False
 
 
 def form_of(name: str) -> Form:
@@ -68,24 +97,32 @@ def form_of(name: str) -> Form:
 
 def _openrlhf_body(chats: Sequence[ResponseChat], settings: FormSettings) -> dict[str, Any]:
     _require_texts(chats, "openrlhf")
-    prompts = [f"{chat.prompt_text}\n" for chat in chats]
-    if settings.template is None:
-        queries = [f"{p}{c.response.text}" for p, c in zip(prompts, chats, strict=True)]
-    else:
-        queries = [settings.template(chat) for chat in chats]
-    return {"query": queries, "prompts": prompts, "labels": [""] * len(chats)}
+    written = [(settings.template or _as_paragraphs)(chat) for chat in chats]
+    return {
+        "query": [one.whole for one in written],
+        "prompts": [one.prompt for one in written],
+        "labels": [""] * len(chats),
+    }
+
+
+def _as_paragraphs(chat: ResponseChat) -> WrittenChat:
+    prompt = f"{chat.prompt_text}\n"
+    return WrittenChat(prompt, f"{prompt}{chat.response.text}")
 
 
 def _openrlhf_rewards(reply: object, n: int) -> list[float]:
     return _numbers(_field(reply, "rewards"), n, "rewards")
 
 
+# vLLM softmaxes, or squashes, unless told not to; a reward is the raw output.
+_RAW = {"use_activation": False}
+
+
 def _classify_body(chats: Sequence[ResponseChat], settings: FormSettings) -> dict[str, Any]:
-    # vLLM softmaxes, or squashes, unless told not to; a reward is the raw output.
-    raw = {**settings.named, "use_activation": False}
+    raw = {**settings.named, **_RAW}
     if settings.template is not None:
         _require_texts(chats, "vllm-classify with a tokenizer")
-        return {**raw, "input": [settings.template(chat) for chat in chats]}
+        return {**raw, "input": [settings.template(chat).whole for chat in chats]}
     return {**raw, "messages": _messages(chats[0].all_turns)}
 
 
@@ -95,14 +132,15 @@ def _classify_rewards(reply: object, n: int) -> list[float]:
 
 
 def _score_body(chats: Sequence[ResponseChat], settings: FormSettings) -> dict[str, Any]:
+    raw = {**settings.named, **_RAW}
     if not any(chat.images for chat in chats):
         return {
-            **settings.named,
+            **raw,
             "text_1": [chat.prompt_text for chat in chats],
             "text_2": [chat.response.text for chat in chats],
         }
     return {
-        **settings.named,
+        **raw,
         "data_1": [{"content": _prompt_parts(chat)} for chat in chats],
         "data_2": [{"content": _parts(chat.response.content)} for chat in chats],
     }
@@ -120,15 +158,31 @@ def _headwise_body(chats: Sequence[ResponseChat], settings: FormSettings) -> dic
     return {**settings.named, "items": items}
 
 
-def _headwise_rewards(reply: object, n: int) -> list[float]:
+def _headwise_rewards(reply: object, n: int) -> Sequence[float | Unscored]:
+    values = _field(reply, "rewards")
+    reasons = _reasons(reply)
+    if not isinstance(values, list) or len(values) != n:
+        return _numbers(values, n, "rewards")
+    scored = [value for row, value in enumerate(values) if row not in reasons]
+    numbers = iter(_numbers(scored, len(scored), "rewards"))
+    return [Unscored(reasons[row]) if row in reasons else next(numbers) for row in range(n)]
+
+
+def _is_headwise_reply(body: object) -> bool:
+    return (
+        isinstance(body, Mapping) and isinstance(body.get("rewards"), list) and bool(_reasons(body))
+    )
+
+
+def _reasons(reply: object) -> dict[int, str]:
+    """Why responses have no reward, by their numbers in the request."""
     errors = reply.get("errors") if isinstance(reply, Mapping) else None
-    if isinstance(errors, Sequence) and errors and isinstance(errors[0], Mapping):
-        first = errors[0]
-        raise EngineError(
-            f"The server could not score {len(errors)} of {n} responses; the first is number "
-            f"{first.get('index')} of the request: {first.get('message')}"
-        )
-    return _numbers(_field(reply, "rewards"), n, "rewards")
+    if not isinstance(errors, list):
+        return {}
+    named = [
+        one for one in errors if isinstance(one, Mapping) and isinstance(one.get("index"), int)
+    ]
+    return {one["index"]: shortened(one.get("message")) for one in named}
 
 
 _FORMS: Mapping[str, Form] = {
@@ -141,7 +195,7 @@ _FORMS: Mapping[str, Form] = {
         one_a_request=lambda settings: settings.template is None,
     ),
     "vllm-score": Form("/score", _score_body, _score_rewards),
-    "headwise": Form("/v1/rewards", _headwise_body, _headwise_rewards),
+    "headwise": Form("/v1/rewards", _headwise_body, _headwise_rewards, is_reply=_is_headwise_reply),
 }
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headwise.baselines.http_connection import Connection, Patience
-from headwise.baselines.http_forms import FormName, FormSettings, Template, form_of
+from headwise.baselines.http_forms import (
+    FormName,
+    FormSettings,
+    Template,
+    Unscored,
+    WrittenChat,
+    form_of,
+)
 from headwise.baselines.response_chats import (
     ResponseChat,
     pair_chats,
@@ -22,6 +30,8 @@ from headwise.engines.openai.pool import run_all
 from headwise.errors import EngineError, InputError
 from headwise.examples import Judgement, Preference, Prompt, Response
 from headwise.methods.reward_inputs import ImagesOfRows
+
+_SHOWN_ROWS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,23 +156,27 @@ class HTTPRewards:
             InputError: Other numbers of prompts, responses and images, or a picture that the form
                 cannot send.
             EngineError: The server cannot be reached, refuses, fails at every try, or gives no
-                number for a response.
+                number for a response; says of which rows and why, where the server does.
         """
-        return self._rewards(response_chats(prompts, responses, images), progress)
+        found = self._rewards(response_chats(prompts, responses, images), progress)
+        return _numbers(found, [f"row {row}" for row in range(len(found))])
 
     def margins(
         self, preferences: Sequence[Preference], *, progress: bool = False
     ) -> NDArray[np.float64]:
         """Difference of the rewards of chosen and rejected; see `Rewarder.margins`."""
-        return pair_margins(self._rewards(pair_chats(preferences), progress))
+        found = self._rewards(pair_chats(preferences), progress)
+        rows = range(len(preferences))
+        names = [f"{which} of row {row}" for which in ("chosen", "rejected") for row in rows]
+        return pair_margins(_numbers(found, names))
 
-    def _rewards(self, chats: Sequence[ResponseChat], progress: bool) -> NDArray[np.float64]:
+    def _rewards(self, chats: Sequence[ResponseChat], progress: bool) -> list[float | Unscored]:
         form = form_of(self.settings.form)
         size = 1 if form.one_a_request(self.bodies) else self.settings.batch_size
         batches = [chats[start : start + size] for start in range(0, len(chats), size)]
 
-        def ask(batch: Sequence[ResponseChat]) -> list[float]:
-            reply = self.connection.post(form.body(batch, self.bodies))
+        def ask(batch: Sequence[ResponseChat]) -> Sequence[float | Unscored]:
+            reply = self.connection.post(form.body(batch, self.bodies), form.is_reply)
             return form.rewards(reply, len(batch))
 
         found = run_all(
@@ -172,7 +186,22 @@ class HTTPRewards:
             description="Asking the reward server",
             progress=progress,
         )
-        return np.array([reward for rewards in found for reward in rewards], dtype=np.float64)
+        return [reward for rewards in found for reward in rewards]
+
+
+def _numbers(found: Sequence[float | Unscored], names: Sequence[str]) -> NDArray[np.float64]:
+    told = [
+        f"{name}: {one.reason}"
+        for name, one in zip(names, found, strict=True)
+        if isinstance(one, Unscored)
+    ]
+    if told:
+        more = f" (and {len(told) - _SHOWN_ROWS} more)" if len(told) > _SHOWN_ROWS else ""
+        raise EngineError(
+            f"The server could not score {len(told)} of {len(found)} responses. "
+            f"{'; '.join(told[:_SHOWN_ROWS])}{more}"
+        )
+    return np.array(found, dtype=np.float64)
 
 
 def _template_of(source: str) -> Template:
@@ -185,9 +214,19 @@ def _template_of(source: str) -> Template:
     if tokenizer.chat_template is None:
         raise EngineError(f"The tokenizer {source!r} has no chat template; give another one.")
 
-    def write(chat: ResponseChat) -> str:
-        text = str(tokenizer.apply_chat_template(chat.plain_messages, tokenize=False))
+    def text(messages: list[dict[str, str]], *, is_open: bool) -> str:
+        written = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=is_open
+        )
         # The server's own tokenizer puts it before the text again.
-        return text.removeprefix(tokenizer.bos_token or "")
+        return str(written).removeprefix(tokenizer.bos_token or "")
+
+    def write(chat: ResponseChat) -> WrittenChat:
+        whole = text(chat.plain_messages, is_open=False)
+        prompt = text(chat.plain_messages[:-1], is_open=True)
+        # Some templates open a turn otherwise than they write one that is said.
+        shared = zip(prompt, whole, strict=False)
+        n_shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], shared))
+        return WrittenChat(whole[:n_shared], whole)
 
     return write

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from headwise.benchmarks.reading.row import Row, as_rows, distinct
 from headwise.benchmarks.scoring.matching import macro, part_means
 from headwise.benchmarks.scoring.pairs import pair_wins
-from headwise.content import text_in
-from headwise.errors import InputError
-from headwise.evaluation.items import Header, Item, Measure, Output, RewardItem
-from headwise.examples import Preference, Prompt, Response
-from headwise.readers.dialogues import fork_of_texts, forking_turn, response_content
-from headwise.readers.values import BadValueError, is_list, messages_in
-
-_PROMPT = ("prompt", "question", "instruction", "query", "input", "user")
-_CHOSEN = ("chosen", "good", "preferred", "better", "chosen_response", "good_response", "positive")
-_REJECTED = (
-    *("rejected", "bad", "dispreferred", "worse", "rejected_response", "bad_response"),
-    *("biased", "hacked", "negative"),
+from headwise.evaluation.audit.released import (
+    RELEASED_CHOSEN,
+    RELEASED_DATASET,
+    RELEASED_PROMPT,
+    RELEASED_REJECTED,
+    released_preferences,
 )
-_SPLIT = ("split", "subset", "bias", "category", "type", "source")
+from headwise.evaluation.items import Header, Item, Measure, Output, RewardItem
+from headwise.examples import Preference
 
 HEADER = Header(
     name="preferencehack",
     title="PreferenceHack",
     task="rewards",
-    dataset="DarthVaderSenior/PreferenceHack",
+    dataset=RELEASED_DATASET,
     split="train",
     licence="cc-by-4.0",
     fields={
-        "prompt": f"the prompt; also {', '.join(_PROMPT[1:])}",
-        "chosen": f"the better response; also {', '.join(_CHOSEN[1:])}",
-        "rejected": f"the one that carries the bias; also {', '.join(_REJECTED[1:])}",
-        "split": f"the bias; also {', '.join(_SPLIT[1:])}; else the name of the file",
+        "prompt": f"the prompt; also {', '.join(RELEASED_PROMPT.names[1:])}",
+        "chosen": f"the better response; also {', '.join(RELEASED_CHOSEN.names[1:])}",
+        "rejected": f"the one that carries the bias; also {', '.join(RELEASED_REJECTED.names[1:])}",
+        "split": "the bias; also subset; else the name of the file",
     },
     scoring="Accuracy of each split (chosen strictly above rejected), and their mean. A model that "
     "falls for the bias is below one half.",
@@ -58,19 +54,12 @@ class PreferenceHack:
 
     def items(self, rows: Sequence[Mapping[str, object]]) -> list[Item]:
         """Pairs; see `Benchmark.items`."""
-        read = as_rows(rows)
-        splits = [row.optional(*_SPLIT) or row.part or "all" for row in read]
-        ids = distinct(
-            [
-                row.optional("id") or f"{split}-{number}"
-                for number, (row, split) in enumerate(zip(read, splits, strict=True), start=1)
-            ]
-        )
-        found: list[Item] = []
-        for name, row, split in zip(ids, read, splits, strict=True):
-            pair = _preference(row)
-            found.append(RewardItem(name, pair.prompt, (pair.chosen, pair.rejected), split=split))
-        return found
+        pairs = _preferences(as_rows(rows))
+        names = distinct([str(pair.id) for pair in pairs])
+        return [
+            RewardItem(name, pair.prompt, (pair.chosen, pair.rejected), split=str(pair.split))
+            for name, pair in zip(names, pairs, strict=True)
+        ]
 
     def measures(self, items: Sequence[Item], outputs: Sequence[Output]) -> list[Measure]:
         """The mean over splits, and the accuracy of each; see `Benchmark.measures`."""
@@ -78,33 +67,16 @@ class PreferenceHack:
         return [Measure("accuracy", macro("accuracy", splits).value, len(items)), *splits]
 
 
-def _preference(row: Row) -> Preference:
-    """A pair with a prompt of its own, or two dialogues that share it, as texts or messages."""
-    chosen, rejected = row.column(*_CHOSEN), row.column(*_REJECTED)
-    prompt = row.find(*_PROMPT)
-    try:
-        if is_list(row[chosen]) and is_list(row[rejected]):
-            good, bad = messages_in(row.raw, chosen), messages_in(row.raw, rejected)
-            turn = 0 if prompt is not None and len(good) == 1 else forking_turn(good, bad)
-            asked: Prompt = row.prompt(prompt) if prompt and turn == 0 else good[:turn]
-            responses: tuple[Response, Response] = (
-                response_content(good[turn:]),
-                response_content(bad[turn:]),
-            )
-        elif prompt is None:
-            fork = fork_of_texts(row.text(chosen), row.text(rejected))
-            asked, responses = fork.prompt, (fork.chosen, fork.rejected)
-        else:
-            asked, responses = row.prompt(prompt), (row.text(chosen), row.text(rejected))
-        if all(text_in(response) == "" for response in responses):
-            row.refuse("two empty responses", "texts")
-        return Preference(asked, *responses)
-    except BadValueError as error:
-        row.refuse(error.found, error.expected)
-    except InputError as error:
-        if str(error).startswith(row.location):
-            raise
-        raise InputError(f"{row.location}: {error}") from error
+def _preferences(rows: Sequence[Row]) -> list[Preference]:
+    """The pairs of rows in their order; each file's columns are looked for in it alone."""
+    by_part: dict[str, list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        by_part[row.part].append(number)
+    found: dict[int, Preference] = {}
+    for part, numbers in by_part.items():
+        pairs = released_preferences([rows[number] for number in numbers], part or "all")
+        found |= dict(zip(numbers, pairs, strict=True))
+    return [found[number] for number in range(len(rows))]
 
 
 BENCHMARK = PreferenceHack()

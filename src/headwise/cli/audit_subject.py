@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 from headwise.cli.models import ModelChoice, load_engine, load_engine_of
-from headwise.cli.rows import artifact_hash
 from headwise.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class SubjectChoice:
     """What to audit, as the options say; one of the first three is given.
 
     Args:
-        artifact: A folder or Hub id of a fitted reward model.
+        artifact: A folder or Hub id of a fitted reward model, or a folder of `Rewards`.
         method: The name of a method to fit here.
         url: The address of a reward server.
         criterion: What a good response does, for a method.
@@ -93,19 +92,20 @@ class SubjectChoice:
         return self._artifact(str(self.artifact), choice, quiet)
 
     def _artifact(self, artifact: str, choice: ModelChoice, quiet: bool) -> Subject:
-        from headwise.artifacts.source import read_record
         from headwise.evaluation.audit import FittedSubject
+        from headwise.methods.load import read_saved, reward_of
         from headwise.methods.reward_model import RewardModel
+        from headwise.methods.rewards_folder import RewardsRecord
 
-        record = read_record(artifact)
-        if record.method != RewardModel.method:
+        record = read_saved(artifact)
+        if not isinstance(record, RewardsRecord) and record.method != RewardModel.method:
             raise InputError(
                 f"{artifact} is no reward model: it was made by '{record.method}'. Audits are of "
                 "reward models; fit one with: headwise fit reward"
             )
         engine = load_engine_of(record, choice, quiet=quiet)
-        model = RewardModel.from_record(record, engine.as_engine)
-        identity = f"{artifact_hash(record)} {choice.dtype}"
+        model = reward_of(record, engine.as_engine)
+        identity = f"{record.content_hash} {choice.dtype}"
         return FittedSubject(f"{artifact} (on {record.base_model.model_id})", model, identity)
 
     def _method(self, name: str, choice: ModelChoice, quiet: bool) -> Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -122,7 +123,12 @@ def generate(
         skip_bad=skip_bad,
     )
     lines = lines_of(result, GAINED)
-    task = LoadedLater(TaskVector, record, ModelChoice(model, revision, dtype, device), quiet)
+    task = LoadedLater(
+        partial(TaskVector.from_record, record),
+        record,
+        ModelChoice(model, revision, dtype, device),
+        quiet,
+    )
     options = {"text": text, "label": label, "skip_bad": skip_bad, "dtype": dtype}
     options |= {} if image is None else {"image": image}
     written = write_rows(

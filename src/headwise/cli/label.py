@@ -10,6 +10,7 @@ from headwise.cli.console import tell, write_json
 from headwise.cli.label_job import LabelJob, as_label_json, told_labels
 from headwise.cli.models import ModelChoice
 from headwise.cli.options import (
+    REWARD_HELP,
     ROWS_HELP,
     DeviceOption,
     DtypeOption,
@@ -31,9 +32,7 @@ from headwise.readers.candidates import read_candidates
 
 
 def label(
-    artifact: Annotated[
-        str, typer.Argument(metavar="DIR", help="A fitted reward model: a folder, or a Hub id.")
-    ],
+    artifact: Annotated[str, typer.Argument(metavar="DIR", help=REWARD_HELP)],
     file: Annotated[str, typer.Argument(metavar="FILE", help=ROWS_HELP)],
     out: RowsOption = None,
     overwrite: OverwriteOption = False,
@@ -82,10 +81,10 @@ def label(
     The rewards of all completions are kept beside OUT, in OUT.rewards.jsonl: an interrupted run is
     gone on with, and another --min-margin needs no model. Keep completions of one prompt together.
     """
-    from headwise.artifacts.source import read_record
+    from headwise.methods.load import read_saved
 
     target = Target.checked(out, file, overwrite=overwrite, json=json)
-    record = read_record(artifact)
+    record = read_saved(artifact)
     require_reward_model(record, artifact, file)
     columns = {"prompt": prompt, "completions": completions, "response": response}
     columns |= {} if image is None else {"image": image}

@@ -28,6 +28,7 @@ from headwise.readers.values import is_list
 
 if TYPE_CHECKING:
     from headwise.artifacts import ArtifactRecord
+    from headwise.methods.rewards_folder import RewardsRecord
 
 _SCORED = ("reward", "truncated", "error")
 
@@ -54,7 +55,7 @@ class LabelJob:
     """Completions put to a reward model.
 
     Args:
-        record: The reward model.
+        record: The reward model, or several criteria's.
         target: Where the pairs go.
         choice: Where its language model is.
         options: Every option that can change a reward.
@@ -62,7 +63,7 @@ class LabelJob:
         quiet: Whether to show no progress.
     """
 
-    record: ArtifactRecord
+    record: ArtifactRecord | RewardsRecord
     target: Target
     choice: ModelChoice
     options: Mapping[str, str | bool | None]

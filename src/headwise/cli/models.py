@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,11 @@ from headwise.cli.console import waiting
 from headwise.errors import ArtifactError, InputError
 
 if TYPE_CHECKING:
-    from headwise.artifacts import Artifact, ArtifactRecord
+    from headwise.artifacts import ArtifactRecord
     from headwise.engines.base import Engine, TruncatedText
+    from headwise.methods.rewards_folder import RewardsRecord
 
-A = TypeVar("A", bound="Artifact")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +120,13 @@ def load_engine(choice: ModelChoice, *, quiet: bool) -> WatchedEngine:
         )
 
 
-def load_engine_of(record: ArtifactRecord, choice: ModelChoice, *, quiet: bool) -> WatchedEngine:
+def load_engine_of(
+    record: ArtifactRecord | RewardsRecord, choice: ModelChoice, *, quiet: bool
+) -> WatchedEngine:
     """Loads the model that an artifact was fitted on.
 
     Args:
-        record: The artifact.
+        record: The artifact, or several criteria's.
         choice: Where the model is now, where that is not as the artifact remembers it.
         quiet: Whether to show no progress.
 
@@ -158,15 +161,15 @@ class LoadedLater(Generic[A]):
     """An artifact whose model is loaded when it is first used, so that finished jobs need none.
 
     Args:
-        kind: Its class.
+        make: Makes it from its engine.
         record: What it is made from.
         choice: Where its model is.
         quiet: Whether to show no progress.
         load_seconds: How long loading took; 0 where the model was not needed so far.
     """
 
-    kind: type[A]
-    record: ArtifactRecord
+    make: Callable[[Engine], A]
+    record: ArtifactRecord | RewardsRecord
     choice: ModelChoice
     quiet: bool
     load_seconds: float = 0.0
@@ -182,7 +185,7 @@ class LoadedLater(Generic[A]):
     @cached_property
     def value(self) -> A:
         """The artifact."""
-        return self.kind.from_record(self.record, self.engine.as_engine)
+        return self.make(self.engine.as_engine)
 
 
 def _silence_transformers(quiet: bool) -> None:

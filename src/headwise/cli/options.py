@@ -15,6 +15,8 @@ ROWS_HELP = (
     "JSONL, JSON, CSV, TSV, Parquet, a folder of images, one image, a Hub dataset, or - for stdin."
 )
 """What every command that goes over rows reads."""
+REWARD_HELP = "A fitted reward model, or several that were saved together: a folder, or a Hub id."
+"""What every command that scores takes."""
 
 FolderOption = Annotated[
     Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to save to.")

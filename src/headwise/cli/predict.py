@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,7 +80,9 @@ def predict(
     choice = ModelChoice(model, revision, dtype, device)
     options = {"text": text, "label": label, "skip_bad": skip_bad, "dtype": dtype}
     options |= {} if image is None else {"image": image}
-    classifier = LoadedLater(SparseAttentionClassifier, record, choice, quiet)
+    classifier = LoadedLater(
+        partial(SparseAttentionClassifier.from_record, record), record, choice, quiet
+    )
     written = write_rows(
         target,
         lines,

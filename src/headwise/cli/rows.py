@@ -27,6 +27,7 @@ from headwise.jobs import (
 
 if TYPE_CHECKING:
     from headwise.artifacts import ArtifactRecord
+    from headwise.methods.rewards_folder import RewardsRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,9 @@ def require_all(target: Target, n_failed: int, n_rows: int, *, skip_bad: bool) -
 
 
 def job_identity(
-    record: ArtifactRecord, lines: Lines[ItemT], options: Mapping[str, str | bool | None]
+    record: ArtifactRecord | RewardsRecord,
+    lines: Lines[ItemT],
+    options: Mapping[str, str | bool | None],
 ) -> Mapping[str, str]:
     """What makes two jobs the same: the artifact, the input with its images, the options.
 
@@ -222,16 +225,7 @@ def job_identity(
     Returns:
         One text each, by name.
     """
-    return {"artifact": artifact_hash(record), **input_identity(lines, options)}
-
-
-def artifact_hash(record: ArtifactRecord) -> str:
-    """A hash of everything that an artifact holds."""
-    from safetensors.torch import save
-
-    document = json.dumps(record.to_json(), sort_keys=True).encode()
-    tensors = save({name: tensor.contiguous() for name, tensor in record.tensors.items()})
-    return hashlib.sha256(document + tensors).hexdigest()
+    return {"artifact": record.content_hash, **input_identity(lines, options)}
 
 
 def input_identity(

@@ -10,6 +10,7 @@ from headwise.cli.console import tell, write_json
 from headwise.cli.figures import as_json, told_scores
 from headwise.cli.models import ModelChoice
 from headwise.cli.options import (
+    REWARD_HELP,
     ROWS_HELP,
     ChosenOption,
     DeviceOption,
@@ -33,12 +34,11 @@ from headwise.readers import Source, detect_kind, open_source, read_judgements, 
 
 if TYPE_CHECKING:
     from headwise.artifacts import ArtifactRecord
+    from headwise.methods.rewards_folder import RewardsRecord
 
 
 def score(
-    artifact: Annotated[
-        str, typer.Argument(metavar="DIR", help="A fitted reward model: a folder, or a Hub id.")
-    ],
+    artifact: Annotated[str, typer.Argument(metavar="DIR", help=REWARD_HELP)],
     file: Annotated[
         str,
         typer.Argument(metavar="FILE", help=ROWS_HELP),
@@ -75,14 +75,17 @@ def score(
     was too long and was cut. Prompts show the images of their row; a row whose image cannot be
     decoded has an `error` instead, and the others are not lost.
 
+    Of several criteria that were saved together (`Rewards`), rewards and margins are the weighted
+    sums, and the column `criteria` has those of each criterion.
+
     A reward model of the ranked form compares the responses to one prompt with each other, so a
     file of single responses needs two at least for each prompt. Keep those of one prompt together:
     a run can only be gone on with where a prompt ends.
     """
-    from headwise.artifacts.source import read_record
+    from headwise.methods.load import read_saved
 
     target = Target.checked(out, file, overwrite=overwrite, json=json)
-    record = read_record(artifact)
+    record = read_saved(artifact)
     require_reward_model(record, artifact, file)
     columns = {"prompt": prompt, "response": response, "chosen": chosen, "rejected": rejected}
     columns |= {} if image is None else {"image": image}
@@ -130,11 +133,11 @@ def _holds_pairs(
     return response is None and detect_kind(source) == "preferences"
 
 
-def require_reward_model(record: ArtifactRecord, artifact: str, file: str) -> None:
+def require_reward_model(record: ArtifactRecord | RewardsRecord, artifact: str, file: str) -> None:
     """Checks that an artifact is a reward model.
 
     Args:
-        record: The artifact.
+        record: The artifact; several criteria are one.
         artifact: What the user calls it.
         file: The rows, for the error.
 
@@ -142,8 +145,9 @@ def require_reward_model(record: ArtifactRecord, artifact: str, file: str) -> No
         InputError: Another method made it.
     """
     from headwise.methods.reward_model import RewardModel
+    from headwise.methods.rewards_folder import RewardsRecord
 
-    if record.method != RewardModel.method:
+    if not isinstance(record, RewardsRecord) and record.method != RewardModel.method:
         raise InputError(
             f"{artifact} is no reward model: it was made by '{record.method}'. For a classifier, "
             f"use: headwise predict {artifact} {file}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from headwise.cli.cuts import untold_cuts, warn_of_cuts
@@ -13,15 +14,18 @@ from headwise.cli.inputs import Lines, lines_of, texts_of
 from headwise.cli.models import LoadedLater, ModelChoice
 from headwise.cli.rows import Target, Written, job_identity, write_rows
 from headwise.errors import InputError
-from headwise.examples import Judgement, Preference, group_by_prompt
+from headwise.examples import Judgement, Preference, Prompt, Response, group_by_prompt
 from headwise.jobs import Row, spans_of_groups
 from headwise.readers import ReadResult
 
 if TYPE_CHECKING:
     from headwise.artifacts import ArtifactRecord
     from headwise.methods.reward_model import RewardModel
+    from headwise.methods.rewards import Rewards
+    from headwise.methods.rewards_folder import RewardsRecord
 
 T = TypeVar("T", Preference, Judgement)
+Gain = dict[str, float | dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,14 @@ class ScoreJob:
     """A reward model put to a file.
 
     Args:
-        record: The reward model.
+        record: The reward model, or several criteria's.
         target: Where the rows go.
         choice: Where its language model is.
         options: Every option that can change a row.
         quiet: Whether to show no progress.
     """
 
-    record: ArtifactRecord
+    record: ArtifactRecord | RewardsRecord
     target: Target
     choice: ModelChoice
     options: Mapping[str, str | bool | None]
@@ -58,7 +62,16 @@ class ScoreJob:
     @property
     def is_ranked(self) -> bool:
         """Whether responses are compared, not judged one by one."""
-        return self.record.prompt["form"] == "ranked"
+        from headwise.methods.load import compares
+
+        return compares(self.record)
+
+    @property
+    def _apart(self) -> tuple[str, ...]:
+        """The column that tells criteria apart, where there are several."""
+        from headwise.methods.rewards_folder import RewardsRecord
+
+        return ("criteria",) if isinstance(self.record, RewardsRecord) else ()
 
     def of_pairs(self, result: ReadResult[Preference]) -> ScoreFigures:
         """Writes the margin of every pair.
@@ -69,7 +82,8 @@ class ScoreJob:
         Returns:
             The figures.
         """
-        gained = ("margin",) if self.is_ranked else ("reward_chosen", "reward_rejected", "margin")
+        rewards = () if self.is_ranked else ("reward_chosen", "reward_rejected")
+        gained = (*rewards, "margin", *self._apart)
         lines = lines_of(result, (*gained, "truncated"))
         model = self._model()
         compute = _compared if self.is_ranked else _judged_pairs
@@ -88,7 +102,8 @@ class ScoreJob:
         Raises:
             InputError: The form is ranked, and some prompt has one response only.
         """
-        return self.of_lines(result, lines_of(result, ("reward", "truncated"))).figures
+        lines = lines_of(result, ("reward", *self._apart, "truncated"))
+        return self.of_lines(result, lines).figures
 
     def of_lines(self, result: ReadResult[Judgement], lines: Lines[Judgement]) -> ScoredLines:
         """Writes the reward of every response, and keeps them; see `of_responses`.
@@ -108,22 +123,22 @@ class ScoreJob:
             _require_rivals(result)
             spans = spans_of_groups(judgement.shown_prompt for judgement in result.items)
         model = self._model()
-        written = self._write(model, lines, _judged, ("reward",), spans)
+        written = self._write(model, lines, _judged, ("reward", *self._apart), spans)
         rows = [{name: row[name] for name in ("reward", "truncated")} for row in written.rows]
         kept = Written(written.report, rows)
         figures = _response_figures(lines, kept, model.load_seconds, is_ranked=self.is_ranked)
         return ScoredLines(figures, tuple(rows))
 
-    def _model(self) -> LoadedLater[RewardModel]:
-        from headwise.methods.reward_model import RewardModel
+    def _model(self) -> LoadedLater[RewardModel | Rewards]:
+        from headwise.methods.load import reward_of
 
-        return LoadedLater(RewardModel, self.record, self.choice, self.quiet)
+        return LoadedLater(partial(reward_of, self.record), self.record, self.choice, self.quiet)
 
     def _write(
         self,
-        model: LoadedLater[RewardModel],
+        model: LoadedLater[RewardModel | Rewards],
         lines: Lines[T],
-        gains: Callable[[RewardModel, Sequence[T]], list[dict[str, float]]],
+        gains: Callable[[RewardModel | Rewards, Sequence[T]], list[Gain]],
         gained: Sequence[str],
         spans: Sequence[range] | None = None,
     ) -> Written:
@@ -146,25 +161,68 @@ class ScoreJob:
         )
 
 
-def _judged(model: RewardModel, items: Sequence[Judgement]) -> list[dict[str, float]]:
-    prompts = [item.shown_prompt for item in items]
-    rewards = model.score(prompts, [item.completion for item in items])
-    return [{"reward": reward} for reward in rewards.tolist()]
+def _judged(model: RewardModel | Rewards, items: Sequence[Judgement]) -> list[Gain]:
+    found = _scored(model, [i.shown_prompt for i in items], [i.completion for i in items])
+    gains: list[Gain] = [{"reward": reward} for reward in found.total]
+    return _with_criteria(gains, found.criteria)
 
 
-def _judged_pairs(model: RewardModel, pairs: Sequence[Preference]) -> list[dict[str, float]]:
+def _judged_pairs(model: RewardModel | Rewards, pairs: Sequence[Preference]) -> list[Gain]:
     prompts = [pair.shown_prompt for pair in pairs]
     responses = [*(pair.chosen for pair in pairs), *(pair.rejected for pair in pairs)]
-    rewards = model.score([*prompts, *prompts], responses).tolist()
-    chosen, rejected = rewards[: len(pairs)], rewards[len(pairs) :]
-    return [
+    found = _scored(model, [*prompts, *prompts], responses)
+    half = len(pairs)
+    gains: list[Gain] = [
         {"reward_chosen": better, "reward_rejected": worse, "margin": better - worse}
-        for better, worse in zip(chosen, rejected, strict=True)
+        for better, worse in zip(found.total[:half], found.total[half:], strict=True)
     ]
+    margins = {
+        name: [a - b for a, b in zip(values[:half], values[half:], strict=True)]
+        for name, values in found.criteria.items()
+    }
+    return _with_criteria(gains, margins)
 
 
-def _compared(model: RewardModel, pairs: Sequence[Preference]) -> list[dict[str, float]]:
-    return [{"margin": margin} for margin in model.margins(pairs).tolist()]
+def _compared(model: RewardModel | Rewards, pairs: Sequence[Preference]) -> list[Gain]:
+    from headwise.methods.rewards import Rewards
+
+    if not isinstance(model, Rewards):
+        return [{"margin": margin} for margin in model.margins(pairs).tolist()]
+    apart = {name: margins.tolist() for name, margins in model.margins_each(pairs).items()}
+    gains: list[Gain] = [
+        {"margin": sum(model.weights[name] * margins[row] for name, margins in apart.items())}
+        for row in range(len(pairs))
+    ]
+    return _with_criteria(gains, apart)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Rewards, and those of each criterion where there are several."""
+
+    total: list[float]
+    criteria: Mapping[str, list[float]]
+
+
+def _scored(
+    model: RewardModel | Rewards, prompts: Sequence[Prompt], responses: Sequence[Response]
+) -> _Scored:
+    from headwise.methods.rewards import Rewards
+
+    if not isinstance(model, Rewards):
+        return _Scored(model.score(prompts, responses).tolist(), {})
+    details = model.score_each(prompts, responses)
+    apart = {name: one.rewards.tolist() for name, one in details.criteria.items()}
+    return _Scored(details.rewards.tolist(), apart)
+
+
+def _with_criteria(gains: Sequence[Gain], criteria: Mapping[str, list[float]]) -> list[Gain]:
+    if not criteria:
+        return list(gains)
+    return [
+        {**gain, "criteria": {name: values[row] for name, values in criteria.items()}}
+        for row, gain in enumerate(gains)
+    ]
 
 
 def _require_rivals(result: ReadResult[Judgement]) -> None:

@@ -11,7 +11,7 @@ import typer
 from headwise.cli.console import tell
 from headwise.cli.models import ModelChoice, load_engine_of
 from headwise.cli.options import DeviceOption, DtypeOption, OtherModelOption, RevisionOption
-from headwise.errors import MissingExtraError
+from headwise.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
     from headwise.engines.base import Engine
@@ -30,8 +30,8 @@ def serve(
         list[str],
         typer.Argument(
             metavar="[NAME=]DIR ...",
-            help="Fitted artifacts of one model: folders, or Hub ids. Requests name one by its "
-            "folder's name, or by NAME.",
+            help="Fitted artifacts of one model: folders (of several reward models saved together, "
+            "too), or Hub ids. Requests name one by its folder's name, or by NAME.",
         ),
     ],
     host: Annotated[
@@ -145,8 +145,13 @@ def serve(
     from headwise.server.keys import Keys
     from headwise.server.settings import BatchSettings, RequestLimits
 
+    if queue_items < max_items:
+        raise InputError(
+            f"--queue-items {queue_items} has no room for one request of --max-items {max_items}; "
+            "raise the one or lower the other."
+        )
     operation = Operation(
-        BatchSettings(batch_tokens or _CPU_BATCH_TOKENS, batch_wait, max(queue_items, max_items)),
+        BatchSettings(batch_tokens or _CPU_BATCH_TOKENS, batch_wait, queue_items),
         RequestLimits(
             body_bytes=int(max_body * 2**20),
             items=max_items,
@@ -176,14 +181,14 @@ def _run(
 ) -> None:
     import warnings
 
-    from headwise.artifacts.source import read_record
+    from headwise.methods.load import read_saved
     from headwise.methods.truncation import TruncationWarning
     from headwise.server.app import make_app
     from headwise.server.running import run
     from headwise.server.shelf import ArtifactPath, load_shelf
 
     paths = [ArtifactPath.read(text) for text in artifacts]
-    engine = load_engine_of(read_record(paths[0].path), choice, quiet=False)
+    engine = load_engine_of(read_saved(paths[0].path), choice, quiet=False)
     shelf = load_shelf(paths, engine.unwatched)
     if not is_sized and not _is_on_cpu(engine.unwatched):
         batching = replace(operation.batching, batch_tokens=_GPU_BATCH_TOKENS)

@@ -26,6 +26,7 @@ from headwise.client.retries import Patience
 from headwise.client.reward_function import RemoteReward
 from headwise.client.wire import (
     ImagesBeside,
+    checked_size,
     example_chunks,
     joined_classes,
     joined_rewards,
@@ -51,7 +52,7 @@ class Client:
 
     Raises:
         MissingExtraError: httpx is not installed.
-        InputError: The address is none.
+        InputError: The address is none, or a number is out of range.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Client:
     ) -> None:
         self._address = Address(url, api_key_variable, Patience(timeout, max_retries))
         self._connection = Connection(self._address, transport)
-        self._size = items_per_request
+        self._size = checked_size(items_per_request)
 
     def __enter__(self) -> Self:
         return self

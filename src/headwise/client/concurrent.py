@@ -26,6 +26,7 @@ from headwise.client.requests import (
 from headwise.client.retries import Patience
 from headwise.client.wire import (
     ImagesBeside,
+    checked_size,
     example_chunks,
     joined_classes,
     joined_rewards,
@@ -34,6 +35,7 @@ from headwise.client.wire import (
     reward_chunks,
     served_models,
 )
+from headwise.errors import InputError
 from headwise.examples import ExampleLike, Prompt, Response
 
 
@@ -51,7 +53,7 @@ class AsyncClient:
 
     Raises:
         MissingExtraError: httpx is not installed.
-        InputError: The address is none.
+        InputError: The address is none, or a number is out of range.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class AsyncClient:
     ) -> None:
         address = Address(url, api_key_variable, Patience(timeout, max_retries))
         self._connection = AsyncConnection(address, transport)
-        self._size = items_per_request
+        self._size = checked_size(items_per_request)
+        if concurrency < 1:
+            raise InputError(f"concurrency is 1 at least; got {concurrency}.")
         self._places = asyncio.Semaphore(concurrency)
 
     async def __aenter__(self) -> Self:

@@ -46,6 +46,17 @@ class Chunk:
     items: tuple[Mapping[str, Any], ...]
 
 
+def checked_size(items_per_request: int) -> int:
+    """The number of items of a request, if it is one.
+
+    Raises:
+        InputError: It is below 1.
+    """
+    if items_per_request < 1:
+        raise InputError(f"items_per_request is 1 at least; got {items_per_request}.")
+    return items_per_request
+
+
 def reward_chunks(
     prompts: Sequence[Prompt],
     responses: Sequence[Response],

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from headwise.artifacts.json_value import JSON
-from headwise.artifacts.load import from_pretrained
 from headwise.baselines.http_forms import FormName
 from headwise.baselines.http_rewards import HTTPReward
 from headwise.baselines.named import (
@@ -21,11 +20,12 @@ from headwise.baselines.named import (
 from headwise.baselines.named_rewards import NAMED_REWARDS, named_reward
 from headwise.baselines.sequence_rewards import SequenceClassificationReward
 from headwise.engines.base import Engine
-from headwise.errors import InputError
+from headwise.errors import HeadwiseError, InputError
 from headwise.evaluation.contenders import Contender, Method
 from headwise.evaluation.items import Item, QuestionItem, Task
 from headwise.evaluation.lettered import LetteredMethod
 from headwise.methods.asking import AnswerSettings
+from headwise.methods.load import from_pretrained, read_saved
 from headwise.prompts.answer_format import AnswerFormat
 
 OURS = frozenset(
@@ -130,7 +130,10 @@ class _Names:
     def contender(self, name: str) -> Contender:
         if name.startswith(_FITTED):
             folder = name.removeprefix(_FITTED)
-            return self._unlearned(name, lambda seed: FittedMethod(folder), is_ours=True)
+            return replace(
+                self._unlearned(name, lambda seed: FittedMethod(folder), is_ours=True),
+                settings={"content": _content_of(folder)},
+            )
         if name.startswith(_SEQUENCE) and self.task == "rewards":
             model = name.removeprefix(_SEQUENCE)
             return self._unlearned(name, lambda seed: SequenceClassificationReward(model))
@@ -212,6 +215,14 @@ class _Names:
             f"There is no method {name!r} for the task {self.task!r}; choose among "
             f"{', '.join(method_names(self.task))}{more}, {_FITTED}DIR."
         )
+
+
+def _content_of(folder: str) -> str | None:
+    """A hash of an artifact: fitted anew, it is another method, with which no ledger goes on."""
+    try:
+        return read_saved(folder).content_hash
+    except HeadwiseError:  # Its run fails and says why; the others are not lost.
+        return None
 
 
 def _form_of_address(url: str) -> FormName:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from threading import Lock
 
-from headwise.artifacts import from_pretrained
 from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.integrations.gathered_calls import GatheredReward
+from headwise.methods.load import from_pretrained
 from headwise.methods.reward_model import RewardModel
 from headwise.methods.rewards import Rewards
-from headwise.methods.rewards_folder import REWARDS_FILE
 
 ARTIFACT, MODEL = "HEADWISE_REWARD", "HEADWISE_MODEL"
 DEVICE, DTYPE = "HEADWISE_DEVICE", "HEADWISE_DTYPE"
@@ -85,10 +83,8 @@ def load_reward(choice: RewardChoice) -> RewardModel | Rewards:
 
         engine = load(choice.model, device=choice.device, dtype=choice.dtype)
         how = {}
-    if (Path(choice.artifact) / REWARDS_FILE).is_file():
-        return Rewards.from_pretrained(choice.artifact, engine=engine, **how)
     found = from_pretrained(choice.artifact, engine=engine, **how)
-    if not isinstance(found, RewardModel):
+    if not isinstance(found, RewardModel | Rewards):
         raise InputError(
             f"{choice.artifact} is no reward model: it was made by '{found.method}'. Fit one with: "
             "headwise fit reward"

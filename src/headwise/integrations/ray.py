@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headwise.artifacts import from_pretrained
 from headwise.content import Image
 from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.examples import Prompt
 from headwise.integrations.tables import Columns, Table, examples_of_table
+from headwise.methods.load import from_pretrained
 from headwise.methods.reward_model import RewardModel
+from headwise.methods.rewards import Rewards
 from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
 from headwise.prompts.template import places
 
@@ -39,7 +40,8 @@ class HeadwiseUDF:
         )
 
     Args:
-        artifact: Folder or Hub id of a classifier or a reward model. Every worker reads it.
+        artifact: Folder or Hub id of a classifier or a reward model, or a folder of `Rewards`.
+            Every worker reads it.
         text_column: The column for `{text}`; of a classifier. Every other place of its instruction
             is a column of that name.
         prompt_column: The column of prompts, texts or chat messages; of a reward model.
@@ -68,7 +70,7 @@ class HeadwiseUDF:
         engine: Engine | None = None,
     ) -> None:
         fitted = from_pretrained(artifact, engine=engine, device=device, dtype=dtype)
-        if not isinstance(fitted, SparseAttentionClassifier | RewardModel):
+        if not isinstance(fitted, SparseAttentionClassifier | RewardModel | Rewards):
             raise InputError(
                 f"{artifact} was made by '{fitted.method}'; HeadwiseUDF takes a classifier or a "
                 "reward model."
@@ -97,7 +99,7 @@ class HeadwiseUDF:
         """
         lengths = {len(values) for values in batch.values()}
         table = Table("the batch", tuple(batch), max(lengths, default=0), batch.__getitem__)
-        if isinstance(self.fitted, RewardModel):
+        if isinstance(self.fitted, RewardModel | Rewards):
             return _joined(batch, {"reward": self._rewards(self.fitted, table)})
         columns = Columns(
             self.text_column, self.image_column, places(self.fitted.prompt.instruction)
@@ -112,7 +114,7 @@ class HeadwiseUDF:
             },
         )
 
-    def _rewards(self, fitted: RewardModel, table: Table) -> NDArray[np.float64]:
+    def _rewards(self, fitted: RewardModel | Rewards, table: Table) -> NDArray[np.float64]:
         prompts = [_prompt(value) for value in table.column(self.prompt_column)]
         images: Sequence[tuple[Image, ...]] | None = None
         if self.image_column is not None:

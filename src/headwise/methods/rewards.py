@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headwise.engines.base import Engine
+from headwise.artifacts.matching import engine_for
+from headwise.engines.base import Engine, ModelFingerprint
 from headwise.errors import InputError
 from headwise.examples import Preference, Prompt, Response
 from headwise.methods.reward_asking import AskedPairs, AskedRows, ask, ask_pairs
@@ -22,7 +23,7 @@ from headwise.methods.reward_function import RewardFunction
 from headwise.methods.reward_inputs import ImagesOfRows, check_rows, prompts_shown
 from headwise.methods.reward_judging import Judgements, judge
 from headwise.methods.reward_model import RewardModel
-from headwise.methods.rewards_folder import read_rewards, write_rewards
+from headwise.methods.rewards_folder import RewardsRecord, read_rewards, write_rewards
 from headwise.methods.truncation import TextCutter
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -46,6 +47,9 @@ class Rewards:
             different engines.
     """
 
+    method: ClassVar[str] = "rewards"
+    """What a server says it is."""
+
     def __init__(
         self, criteria: Mapping[str, RewardModel], weights: Mapping[str, float] | None = None
     ) -> None:
@@ -55,7 +59,9 @@ class Rewards:
         self.weights: Mapping[str, float] = MappingProxyType(
             {name: float(given.get(name, 1.0)) for name in criteria}
         )
-        self.engine: Engine = next(iter(criteria.values())).engine
+        first = next(iter(criteria.values()))
+        self.engine: Engine = first.engine
+        self.fingerprint: ModelFingerprint = first.fingerprint
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{weight:g} * {name}" for name, weight in self.weights.items())
@@ -142,20 +148,58 @@ class Rewards:
         Returns:
             `(n,)` float64, positive where the chosen response is preferred; zero is a tie.
         """
-        prompts = [pair.shown_prompt for pair in preferences]
-        chosen = [pair.chosen for pair in preferences]
-        rejected = [pair.rejected for pair in preferences]
-        asked: dict[str, AskedPairs] = {}
-        for name, model in self.criteria.items():
-            cutter = TextCutter(self.engine, model.max_text_tokens)
-            asked[name] = ask_pairs(model.prompt, prompts, chosen, rejected, cutter)
-            cutter.report(f"prompts or responses for {name!r}", "max_text_tokens")
+        apart = self.margins_each(preferences, progress=progress)
+        total: NDArray[np.float64] = np.sum(
+            [self.weights[name] * margins for name, margins in apart.items()], axis=0
+        )
+        return total
+
+    def margins_each(
+        self, preferences: Sequence[Preference], *, progress: bool = False
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Every criterion's margins apart.
+
+        Args:
+            preferences: `n` pairs.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            `(n,)` float64 a criterion, by its name.
+        """
+        asked = self._ask_pairs(preferences)
         judged = self._judge(asked, progress)
-        parts = [
-            self.weights[name] * pairs.of_pairs(judged[name].values).numpy()
-            for name, pairs in asked.items()
-        ]
-        total: NDArray[np.float64] = np.sum(parts, axis=0)
+        return {name: pairs.of_pairs(judged[name].values).numpy() for name, pairs in asked.items()}
+
+    @property
+    def shows_order(self) -> bool:
+        """Whether any criterion shows responses one after the other."""
+        return any(model.shows_order for model in self.criteria.values())
+
+    def ordered_margins(
+        self, preferences: Sequence[Preference], *, progress: bool = False
+    ) -> NDArray[np.float64]:
+        """The margins in each order; see `RewardModel.ordered_margins`.
+
+        Half the margin of a criterion that judges one response at a time counts in each order.
+
+        Returns:
+            `(n, 2)` float64: with the chosen response shown first, and with it shown second.
+
+        Raises:
+            InputError: No criterion shows responses together.
+        """
+        if not self.shows_order:
+            raise InputError("No criterion is of the ranked form, which shows responses in order.")
+        asked = self._ask_pairs(preferences)
+        judged = self._judge(asked, progress)
+        total = np.zeros((len(preferences), 2))
+        for name, pairs in asked.items():
+            values = judged[name].values
+            if pairs.is_ranked:
+                margins = pairs.of_orders(values).double().numpy()
+            else:
+                margins = pairs.of_pairs(values).double().numpy()[:, None] / 2
+            total += self.weights[name] * margins
         return total
 
     def save_pretrained(self, path: str | Path) -> None:
@@ -193,8 +237,41 @@ class Rewards:
             ArtifactError: The folder is missing or damaged, or a criterion is for another model.
             InputError: Arguments that exclude each other.
         """
-        saved = read_rewards(path, engine, device=device, dtype=dtype)
-        return cls(saved.criteria, saved.weights)
+        record = read_rewards(path)
+        return cls.from_record(
+            record, engine_for(record.base_model, engine, device=device, dtype=dtype)
+        )
+
+    @classmethod
+    def from_record(cls, record: RewardsRecord, engine: Engine) -> Self:
+        """The rewards that a folder's record describes.
+
+        Args:
+            record: The record.
+            engine: An engine that runs the model of every criterion.
+
+        Returns:
+            The rewards.
+
+        Raises:
+            ArtifactError: A criterion is damaged, or was fitted on another model.
+        """
+        criteria = {
+            name: RewardModel.from_record(one, engine_for(one.base_model, engine))
+            for name, one in record.criteria.items()
+        }
+        return cls(criteria, record.weights)
+
+    def _ask_pairs(self, preferences: Sequence[Preference]) -> dict[str, AskedPairs]:
+        prompts = [pair.shown_prompt for pair in preferences]
+        chosen = [pair.chosen for pair in preferences]
+        rejected = [pair.rejected for pair in preferences]
+        asked: dict[str, AskedPairs] = {}
+        for name, model in self.criteria.items():
+            cutter = TextCutter(self.engine, model.max_text_tokens)
+            asked[name] = ask_pairs(model.prompt, prompts, chosen, rejected, cutter)
+            cutter.report(f"prompts or responses for {name!r}", "max_text_tokens")
+        return asked
 
     def _judge(
         self, asked: Mapping[str, AskedRows | AskedPairs], progress: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -9,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import torch
-
+from headwise.artifacts import ArtifactRecord
 from headwise.artifacts.fields import Fields
 from headwise.artifacts.files import remove_artifact, sync_folder, write_file
 from headwise.artifacts.json_value import parse_json
-from headwise.engines.base import Engine
+from headwise.artifacts.source import read_record
+from headwise.engines.base import ModelFingerprint
 from headwise.errors import ArtifactError
 from headwise.methods.reward_model import RewardModel
 
@@ -23,16 +24,27 @@ _FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class SavedRewards:
+class RewardsRecord:
     """What a folder of rewards holds.
 
     Args:
-        criteria: The reward models by name, on one engine.
+        criteria: The records of its reward models by name, one at least.
         weights: What each counts.
     """
 
-    criteria: Mapping[str, RewardModel]
+    criteria: Mapping[str, ArtifactRecord]
     weights: Mapping[str, float]
+
+    @property
+    def base_model(self) -> ModelFingerprint:
+        """The model that they were fitted on."""
+        return next(iter(self.criteria.values())).base_model
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of everything they hold, and of the weights."""
+        parts = [(n, self.weights[n], one.content_hash) for n, one in self.criteria.items()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def write_rewards(
@@ -70,27 +82,22 @@ def write_rewards(
         _remove(finished)
 
 
-def read_rewards(
-    path: str | Path,
-    engine: Engine | None,
-    *,
-    device: str | None,
-    dtype: str | torch.dtype | None,
-) -> SavedRewards:
+def is_rewards_folder(path: str | Path) -> bool:
+    """Whether `write_rewards` wrote a folder."""
+    return (Path(path) / REWARDS_FILE).is_file()
+
+
+def read_rewards(path: str | Path) -> RewardsRecord:
     """Reads what `write_rewards` wrote.
 
     Args:
         path: The folder.
-        engine: A loaded engine; the base model is loaded, once, where it is None.
-        device: Where to load the model to; only without an engine.
-        dtype: What to load the model as; only without an engine.
 
     Returns:
-        The reward models and weights.
+        The records and weights.
 
     Raises:
-        ArtifactError: The folder is missing or damaged, or a criterion is for another model.
-        InputError: An engine is given together with a device or dtype.
+        ArtifactError: The folder is missing or damaged, or holds anything but reward models.
     """
     folder = Path(path)
     try:
@@ -107,20 +114,22 @@ def read_rewards(
         raise ArtifactError(
             f"{folder} was saved by a newer headwise. Update it with: pip install -U headwise"
         )
-    criteria: dict[str, RewardModel] = {}
+    criteria: dict[str, ArtifactRecord] = {}
     weights: dict[str, float] = {}
     for entry in fields.items("criteria"):
         name = entry.text("name")
-        if name != Path(name).name or name in criteria:
+        if not name or name != Path(name).name or name in criteria:
             raise ArtifactError(f"{folder / REWARDS_FILE}: {name!r} is no name of a criterion.")
-        loaded = next(iter(criteria.values()), None)
-        criteria[name] = (
-            RewardModel.from_pretrained(folder / name, engine=engine, device=device, dtype=dtype)
-            if loaded is None
-            else RewardModel.from_pretrained(folder / name, engine=loaded.engine)
-        )
+        criteria[name] = read_record(folder / name)
+        if criteria[name].method != RewardModel.method:
+            raise ArtifactError(
+                f"{folder / name} was made by the method '{criteria[name].method}', so it is no "
+                "criterion; expected a reward model."
+            )
         weights[name] = entry.number("weight")
-    return SavedRewards(criteria, weights)
+    if not criteria:
+        raise ArtifactError(f"{folder / REWARDS_FILE} names no criterion.")
+    return RewardsRecord(criteria, weights)
 
 
 def _check_replaceable(target: Path) -> None:

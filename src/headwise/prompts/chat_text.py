@@ -34,7 +34,7 @@ _STYLES = (
     (re.compile(r"<｜(User|Assistant)｜>"), "<｜end▁of▁sentence｜>"),
 )
 # Mistral and Llama 2 mark the user's turns only.
-_INSTRUCTION = re.compile(r"\[INST\](.*?)\[/INST\]([^\[]*)", re.DOTALL)
+_ASKED, _ANSWERED = "[INST]", "[/INST]"
 _BEGINNINGS = ("<s>", "<bos>", "<|begin_of_text|>", "<｜begin▁of▁sentence｜>", "<|bos|>")
 _ENDS = (
     *(end for _, end in _STYLES),
@@ -79,7 +79,9 @@ def split_query(query: str, prompt: str) -> SplitQuery:
             "the response cannot be told from it. Give both as one tokenizer writes them."
         )
     turns = turns_in(bare_prompt)
-    return SplitQuery(bare_prompt if turns is None else list(turns), without_end(rest))
+    # A line break between the two belongs to neither.
+    plain = bare_prompt.rstrip()
+    return SplitQuery(plain if turns is None else list(turns), without_end(rest))
 
 
 def turns_in(text: str) -> tuple[Message, ...] | None:
@@ -96,34 +98,46 @@ def turns_in(text: str) -> tuple[Message, ...] | None:
         found = _turns(bare, opening, end)
         if found:
             return found
-    turns = [
-        turn
-        for asked, answered in _INSTRUCTION.findall(bare)
-        for turn in (Message("user", asked.strip()), Message("assistant", without_end(answered)))
-    ]
-    while turns and not turns[-1].text:
-        turns.pop()
-    return tuple(turns) or None
+    return _instruction_turns(bare)
 
 
 def without_beginning(text: str) -> str:
     """The text without special tokens that begin a sequence."""
-    bare = text
-    while True:
-        token = next((one for one in _BEGINNINGS if bare.startswith(one)), None)
-        if token is None:
-            return bare
-        bare = bare.removeprefix(token)
+    at = 0
+    while token := next((one for one in _BEGINNINGS if text.startswith(one, at)), None):
+        at += len(token)
+    return text[at:]
 
 
 def without_end(text: str) -> str:
     """The text without special tokens that end a turn or a sequence, and blanks around them."""
-    bare = text.rstrip()
-    while True:
-        token = next((one for one in _ENDS if bare.endswith(one)), None)
-        if token is None:
-            return bare.strip()
-        bare = bare.removesuffix(token).rstrip()
+    end = _before_blanks(text, len(text))
+    while token := next((one for one in _ENDS if text.endswith(one, 0, end)), None):
+        end = _before_blanks(text, end - len(token))
+    return text[:end].strip()
+
+
+def _before_blanks(text: str, end: int) -> int:
+    while end and text[end - 1].isspace():
+        end -= 1
+    return end
+
+
+def _instruction_turns(text: str) -> tuple[Message, ...] | None:
+    # Looked for in one go, not by an expression: a server reads whatever a client sends.
+    turns = []
+    at = text.find(_ASKED)
+    while at >= 0:
+        end = text.find(_ANSWERED, at)
+        if end < 0:
+            break
+        asked = text[at + len(_ASKED) : end].strip()
+        at = text.find(_ASKED, end)
+        answered = text[end + len(_ANSWERED) : at if at >= 0 else len(text)]
+        turns += [Message("user", asked), Message("assistant", without_end(answered))]
+    while turns and not turns[-1].text:
+        turns.pop()
+    return tuple(turns) or None
 
 
 def _turns(text: str, opening: re.Pattern[str], end: str) -> tuple[Message, ...] | None:
@@ -164,13 +178,17 @@ def _after_equal_but_blanks(query: str, prompt: str) -> str | None:
 
 
 _FEWEST_CHARACTERS = 16
+# A text of one word over and over could begin anywhere in its prompt.
+_MOST_PLACES = 1_000
 
 
 def _after_cut_prompt(query: str, prompt: str) -> str | None:
     """What follows a prompt whose beginning was cut off."""
     head = query[:_FEWEST_CHARACTERS]
     at = prompt.find(head) if len(head) == _FEWEST_CHARACTERS else -1
-    while at >= 0:
+    for _ in range(_MOST_PLACES):
+        if at < 0:
+            return None
         if query.startswith(prompt[at:]):
             return query[len(prompt) - at :]
         at = prompt.find(head, at + 1)

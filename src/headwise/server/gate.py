@@ -22,6 +22,10 @@ OPEN_PATHS = ("/health", "/ready", "/docs", "/openapi.json")
 """What needs no key, and is answered whatever the load: probes, and the description."""
 
 _LOGGED_BYTES = 2_000
+# Who needs no key to be answered has nothing to send.
+_OPEN_BYTES = 4_096
+# Of all requests under way; one of the largest size is always taken.
+_HELD_BYTES = 2**30
 
 
 class Gate:
@@ -45,6 +49,7 @@ class Gate:
         self._log_contents = log_contents
         self.is_draining = False
         self.under_way = 0
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles a request."""
@@ -57,10 +62,9 @@ class Gate:
         try:
             if not is_open:
                 self._check(scope)
-            body = await self._body(scope, receive)
+            body = await self._body(scope, receive, passage, is_open)
             if self._log_contents:
                 passage.contents = body[:_LOGGED_BYTES].decode("utf-8", "replace")
-            passage.n_bytes = len(body)
             await self._app(scope, _replayed(body, receive), passage.send)
         except RefusalError as refusal:
             await passage.answer(refusal, scope, receive)
@@ -71,6 +75,7 @@ class Gate:
             )
         finally:
             self.under_way -= not is_open
+            self._held_bytes -= passage.n_bytes
             self._told(passage, scope)
 
     def _check(self, scope: Scope) -> None:
@@ -85,9 +90,11 @@ class Gate:
         if encoding not in (b"identity", b""):
             raise RefusalError(415, "body: send it uncompressed.", "body")
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(
+        self, scope: Scope, receive: Receive, passage: _Passage, is_open: bool
+    ) -> bytes:
         """The whole body, so that the application never waits for a slow client."""
-        limit = self._limits.body_bytes
+        limit = min(self._limits.body_bytes, _OPEN_BYTES) if is_open else self._limits.body_bytes
         declared = dict(scope["headers"]).get(b"content-length", b"")
         if declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
             raise _too_large(limit)
@@ -98,9 +105,14 @@ class Gate:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise RefusalError(499, "The client left before the end of its request.")
-                    body += message.get("body", b"")
+                    piece = message.get("body", b"")
+                    body += piece
+                    passage.n_bytes += len(piece)
+                    self._held_bytes += len(piece)
                     if len(body) > limit:
                         raise _too_large(limit)
+                    if self._held_bytes > max(_HELD_BYTES, limit):
+                        raise OverloadError(1.0)
                     if not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError as error:

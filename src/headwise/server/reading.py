@@ -10,10 +10,12 @@ from headwise.content.messages import parse_messages
 from headwise.content.turns import Message
 from headwise.errors import InputError
 from headwise.examples import Example, Prompt
+from headwise.prompts.chat_text import split_query, turns_in
 from headwise.server.pictures import PictureGate
 from headwise.server.refusals import RefusalError
 from headwise.server.settings import RequestLimits
 from headwise.server.shapes import (
+    MOST_TURNS,
     ContentObject,
     ExampleInput,
     ImagePart,
@@ -34,6 +36,44 @@ class Judged:
 
     prompt: Prompt
     response: Content
+
+
+def judged_from_text(query: str, prompt: str | None = None) -> Judged:
+    """Splits a text into the response and the conversation that it answers.
+
+    Args:
+        query: Prompt and response, with special tokens.
+        prompt: The prompt, with which the query begins; where None, the last turn of the chat that
+            a template wrote is the response.
+
+    Returns:
+        The response and its conversation.
+
+    Raises:
+        InputError: The response cannot be told from the prompt, there is no prompt, or it has too
+            many turns.
+    """
+    if prompt is None:
+        turns = turns_in(query)
+        if turns is None or len(turns) < 2 or turns[-1].role != "assistant":
+            raise InputError(
+                "the text is no chat that ends with an assistant's turn, in a template that is "
+                "known (ChatML, Llama, Gemma, Mistral and others), so the response cannot be told "
+                "from the prompt; /get_reward takes the prompt beside it (prompts)."
+            )
+        _check_turns(len(turns))
+        return Judged(turns[:-1], turns[-1].content)
+    split = split_query(query, prompt)
+    if not isinstance(split.prompt, str):
+        _check_turns(len(split.prompt))
+    if not split.prompt or (isinstance(split.prompt, str) and not split.prompt.strip()):
+        raise InputError("the prompt is empty.")
+    return Judged(split.prompt, split.response)
+
+
+def _check_turns(n: int) -> None:
+    if n > MOST_TURNS:
+        raise InputError(f"the text is a chat of {n} turns; {MOST_TURNS} are the most.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from headwise.content import Content, parts_of
 from headwise.content.turns import Message
 from headwise.engines.base import Sampling
 from headwise.errors import ActivationError, InputError
-from headwise.examples import Example, Preference, Prompt, Response
+from headwise.examples import Example, Prompt, Response
+from headwise.methods.reward_asking import AskedRows, ask
+from headwise.methods.reward_judging import judge
+from headwise.methods.reward_model import RewardModel
+from headwise.methods.truncation import TextCutter
+from headwise.prompts.conversation import Conversation
 from headwise.server.shelf import ServedArtifact, ServedClassifier, ServedReward, ServedTask
 
 TOKENS_OF_PICTURE = 256
@@ -46,12 +51,20 @@ class Scored:
     """The rewards of a group.
 
     Args:
-        rewards: One a response.
+        criteria: Those of each criterion, one a response.
+        weights: What each criterion counts.
         truncated: Whether a text was cut.
     """
 
-    rewards: tuple[float, ...]
+    criteria: Mapping[str, tuple[float, ...]]
+    weights: Mapping[str, float]
     truncated: bool
+
+    @property
+    def rewards(self) -> tuple[float, ...]:
+        """The weighted sums of the criteria, one a response; as `headwise.Rewards` has them."""
+        counted = [[self.weights[n] * r for r in found] for n, found in self.criteria.items()]
+        return tuple(sum(row) for row in zip(*counted, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,36 +111,62 @@ class RewardRunner:
         outcomes = _too_long(self.served, contents, self.most_tokens)
         rows = [row for row, outcome in enumerate(outcomes) if outcome is None]
         values = self._values([payloads[row] for row in rows])
-        for row, rewards in zip(rows, values, strict=True):
+        for row, criteria in zip(rows, values, strict=True):
             truncated = self.served.watch.has_cut(_texts(contents[row]))
-            outcomes[row] = (
-                Scored(rewards, truncated) if np.isfinite(rewards).all() else _not_finite()
-            )
+            found = Scored(criteria, self.served.weights, truncated)
+            outcomes[row] = found if np.isfinite(found.rewards).all() else _not_finite()
         return [_there(outcome) for outcome in outcomes]
 
-    def _values(self, groups: Sequence[JudgedGroup]) -> list[tuple[float, ...]]:
+    def _values(self, groups: Sequence[JudgedGroup]) -> list[dict[str, tuple[float, ...]]]:
         self.served.watch.forget()
+        found: list[dict[str, tuple[float, ...]]] = [{} for _ in groups]
         if not groups:
-            return []
-        model = self.served.model
-        if model.form == "scalar":
-            prompts = [group.prompt for group in groups for _ in group.responses]
-            responses = [response for group in groups for response in group.responses]
-            flat = model.score(prompts, responses).tolist()
-            ends = np.cumsum([len(group.responses) for group in groups]).tolist()
-            return [
-                tuple(flat[end - len(group.responses) : end])
-                for end, group in zip(ends, groups, strict=True)
-            ]
-        # As the ranked `score` does it, but with groups of one prompt kept apart: two requests that
-        # ask the same are not compared with each other.
-        pairs = [
-            Preference(group.prompt, group.responses[a], group.responses[b])
-            for group in groups
-            for a, b in combinations(range(len(group.responses)), 2)
+            return found
+        asked = {name: _Asked.of(model, groups) for name, model in self.served.criteria.items()}
+        questions = [
+            self.served.criteria[name].questions(one.conversations) for name, one in asked.items()
         ]
-        margins = iter(model.margins(pairs).tolist())
-        return [_mean_margins(len(group.responses), margins) for group in groups]
+        # All criteria in one call, which reads what they begin with alike once.
+        judged = judge(self.served.watch.as_engine, questions)
+        for (name, one), judgements in zip(asked.items(), judged, strict=True):
+            for criteria, rewards in zip(found, one.rewards(judgements.values), strict=True):
+                criteria[name] = rewards
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one criterion asks about groups of responses.
+
+    Groups are asked about apart: two requests that ask the same are not compared with each other.
+
+    Args:
+        groups: One a group.
+    """
+
+    groups: tuple[AskedRows, ...]
+
+    @classmethod
+    def of(cls, model: RewardModel, groups: Sequence[JudgedGroup]) -> _Asked:
+        cutter = TextCutter(model.engine, model.max_text_tokens)
+        return cls(
+            tuple(
+                ask(model.prompt, [group.prompt] * len(group.responses), group.responses, cutter)
+                for group in groups
+            )
+        )
+
+    @property
+    def conversations(self) -> tuple[Conversation, ...]:
+        return tuple(one for group in self.groups for one in group.conversations)
+
+    def rewards(self, values: Tensor) -> list[tuple[float, ...]]:
+        """One a response of each group."""
+        parts = values.split([len(group.conversations) for group in self.groups])
+        return [
+            tuple(group.of_rows(part).tolist())
+            for group, part in zip(self.groups, parts, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,20 +252,6 @@ def _shown(example: Example) -> list[Content]:
 
 def _texts(contents: Sequence[Content]) -> list[str]:
     return [part for content in contents for part in parts_of(content) if isinstance(part, str)]
-
-
-def _mean_margins(n: int, margins: Iterator[float]) -> tuple[float, ...]:
-    if n < 2:
-        raise InputError(
-            "This reward model compares responses to one prompt with each other; give several "
-            "responses to each prompt in one request."
-        )
-    rewards = [0.0] * n
-    for a, b in combinations(range(n), 2):
-        margin = next(margins)
-        rewards[a] += margin
-        rewards[b] -= margin
-    return tuple(reward / (n - 1) for reward in rewards)
 
 
 def _too_long(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from headwise.examples import group_by_prompt
 from headwise.server.desk import Desk, Failure, Job
 from headwise.server.reading import Judged
-from headwise.server.runners import JudgedGroup, RewardRunner, rough_tokens
+from headwise.server.runners import JudgedGroup, RewardRunner, Scored, rough_tokens
 from headwise.server.shelf import ServedReward
 
 
@@ -19,12 +19,20 @@ class RewardOf:
     """The reward of one response.
 
     Args:
-        value: The reward.
+        value: The reward; of several criteria their weighted sum.
+        criteria: The reward by each criterion.
         truncated: Whether a text was cut.
     """
 
     value: float
+    criteria: Mapping[str, float]
     truncated: bool
+
+    @classmethod
+    def at(cls, place: int, scored: Scored) -> RewardOf:
+        """That of one response of a group."""
+        apart = {name: rewards[place] for name, rewards in scored.criteria.items()}
+        return cls(scored.rewards[place], apart, scored.truncated)
 
 
 Outcome = RewardOf | Failure
@@ -63,9 +71,7 @@ async def score(
     for (number, rows), outcome in zip(places, await desk.answers(request, jobs), strict=True):
         for place, row in enumerate(rows):
             found[number][row] = (
-                outcome
-                if isinstance(outcome, Failure)
-                else RewardOf(outcome.rewards[place], outcome.truncated)
+                outcome if isinstance(outcome, Failure) else RewardOf.at(place, outcome)
             )
     return found
 
@@ -75,7 +81,7 @@ def _groups(
 ) -> list[tuple[tuple[int, ...], JudgedGroup]]:
     """What is scored together: each response alone, or all to one prompt that are compared."""
     rows = [(row, item) for row, item in enumerate(items) if isinstance(item, Judged)]
-    if served.model.form == "scalar":
+    if not served.compares:
         return [((row,), JudgedGroup(item.prompt, (item.response,))) for row, item in rows]
     groups = []
     for members in group_by_prompt([item.prompt for _, item in rows]):
@@ -88,6 +94,8 @@ def _groups(
 
 def _tokens(served: ServedReward, group: JudgedGroup) -> int:
     tokens = rough_tokens(group.contents())
-    # Every ordered pair of responses is read.
-    n = len(group.responses)
-    return tokens if served.model.form == "scalar" else tokens * (n - 1) * 2
+    # Every ordered pair of responses is read where they are compared.
+    pairs = 2 * (len(group.responses) - 1)
+    return sum(
+        tokens if model.form == "scalar" else tokens * pairs for model in served.criteria.values()
+    )

@@ -24,8 +24,9 @@ from headwise.server.refusals import described
 # Far beyond what an operator would allow; the operator's own limits are checked afterwards.
 _MOST_ITEMS = 100_000
 _MOST_CHARACTERS = 100_000_000
-_MOST_TURNS = 1_000
 _LONGEST_NAME = 200
+MOST_TURNS = 1_000
+"""Turns of a chat, and parts of a turn."""
 
 
 def _without_nulls(text: str) -> str:
@@ -70,7 +71,7 @@ class ImagePart(Strict):
 
 Parts = Annotated[
     list[Annotated[TextPart | ImagePart, Field(discriminator="type")]],
-    Field(min_length=1, max_length=_MOST_TURNS),
+    Field(min_length=1, max_length=MOST_TURNS),
 ]
 
 
@@ -96,7 +97,7 @@ class Turn(Strict):
     content: Said
 
 
-Turns = Annotated[list[Turn], Field(min_length=1, max_length=_MOST_TURNS)]
+Turns = Annotated[list[Turn], Field(min_length=1, max_length=MOST_TURNS)]
 
 
 class JudgedItem(Strict):
@@ -151,7 +152,7 @@ class ExampleInput(Strict):
 
     text: Text = ""
     fields: dict[Name, Text] = Field(default_factory=dict)
-    images: Annotated[list[Text], Field(max_length=_MOST_TURNS)] = Field(default_factory=list)
+    images: Annotated[list[Text], Field(max_length=MOST_TURNS)] = Field(default_factory=list)
 
 
 def _form_of_one(value: Any) -> str:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from headwise.artifacts import from_pretrained
 from headwise.artifacts.base import Artifact
 from headwise.engines.base import Engine, TruncatedText
 from headwise.errors import InputError, shortened
+from headwise.methods.load import from_pretrained
 from headwise.methods.reward_model import RewardModel
+from headwise.methods.rewards import Rewards
 from headwise.methods.sparse_attention_classifier import SparseAttentionClassifier
 from headwise.methods.task_vector import TaskVector
 from headwise.server.refusals import RefusalError
@@ -56,23 +57,45 @@ class CutWatch:
 
 @dataclass(frozen=True, slots=True)
 class ServedReward:
-    """A reward model that is served.
+    """A reward model that is served, or several criteria as one.
 
     Args:
         name: What requests call it.
-        model: The reward model.
+        model: The reward model, or the criteria.
         watch: Its engine.
     """
 
     name: str
-    model: RewardModel
+    model: RewardModel | Rewards
     watch: CutWatch
 
     kind = "reward"
 
+    @property
+    def criteria(self) -> Mapping[str, RewardModel]:
+        """Its reward models by name; a single one by what requests call it."""
+        return self.model.criteria if isinstance(self.model, Rewards) else {self.name: self.model}
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """What each criterion counts."""
+        return self.model.weights if isinstance(self.model, Rewards) else {self.name: 1.0}
+
+    @property
+    def compares(self) -> bool:
+        """Whether responses to one prompt are compared, by any criterion."""
+        return any(model.form == "ranked" for model in self.criteria.values())
+
     def facts(self) -> dict[str, object]:
         """What clients may know of it."""
-        return {"criterion": self.model.criterion, "form": self.model.form}
+        if isinstance(self.model, RewardModel):
+            return {"criterion": self.model.criterion, "form": self.model.form}
+        return {
+            "criteria": {
+                name: {"criterion": one.criterion, "form": one.form, "weight": self.weights[name]}
+                for name, one in self.criteria.items()
+            }
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +238,13 @@ def load_shelf(paths: Sequence[ArtifactPath], engine: Engine) -> Shelf:
     )
 
 
-def served(name: str, artifact: Artifact, watch: CutWatch) -> ServedArtifact:
+def served(name: str, artifact: Artifact | Rewards, watch: CutWatch) -> ServedArtifact:
     """An artifact as it is served.
 
     Raises:
         InputError: It is of a kind that cannot be served.
     """
-    if isinstance(artifact, RewardModel):
+    if isinstance(artifact, RewardModel | Rewards):
         return ServedReward(name, artifact, watch)
     if isinstance(artifact, SparseAttentionClassifier):
         return ServedClassifier(name, artifact, watch)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_RESAMPLES = 2_000
-_LEVEL = 0.95
+from headwise.evaluation.intervals import LEVEL, N_RESAMPLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ def estimate(values: Sequence[float] | NDArray[np.float64], *, seed: int = 0) ->
     """
     data = np.asarray(values, dtype=np.float64)
     rng = np.random.default_rng(seed)
-    means = data[rng.integers(len(data), size=(_RESAMPLES, len(data)))].mean(axis=1)
+    means = data[rng.integers(len(data), size=(N_RESAMPLES, len(data)))].mean(axis=1)
     # Rounded, so that sums in another order do not move an interval off zero.
-    low, high = np.quantile(means, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]).round(12)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).round(12)
     return Estimate(round(float(data.mean()), 12), float(low), float(high), len(data))
 
 

@@ -71,6 +71,11 @@ class AuditSettings:
             )
         if self.noise[0] < 0 or self.noise[-1] > 1:
             raise InputError(f"Noise is a share from 0 to 1; got {self.noise}.")
+        if self.noise != (0.0,) and self.few_shot == (0,):
+            raise InputError(
+                f"Noise is of the added pairs, and none are added; got noise={self.noise} with "
+                "few_shot=(0,). Say how many to add (--few-shot)."
+            )
 
 
 @dataclass(frozen=True, slots=True)

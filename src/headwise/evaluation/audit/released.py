@@ -27,14 +27,15 @@ ReleasedSplit = Literal["helpful", "length", "positivity", "all"]
 RELEASED_SPLITS: tuple[ReleasedSplit, ...] = get_args(ReleasedSplit)
 """All parts."""
 
-_PROMPT = Wanted(
+# By what names each column is looked for.
+RELEASED_PROMPT = Wanted(
     "prompt",
     (
         *("prompt", "question", "instruction", "query", "input", "problem", "context"),
         *("user", "user_prompt", "prompt_text", "messages", "conversation"),
     ),
 )
-_CHOSEN = Wanted(
+RELEASED_CHOSEN = Wanted(
     "chosen",
     (
         *("chosen", "chosen_response", "response_chosen", "preferred", "preferred_response"),
@@ -42,7 +43,7 @@ _CHOSEN = Wanted(
         *("correct", "correct_answer", "correct_response", "unbiased", "output_chosen"),
     ),
 )
-_REJECTED = Wanted(
+RELEASED_REJECTED = Wanted(
     "rejected",
     (
         *("rejected", "rejected_response", "response_rejected", "dispreferred"),
@@ -119,10 +120,10 @@ def _read(
 ) -> ReadResult[Preference]:
     rows = [row for row in source.rows() if isinstance(row, RawRow)]
     columns = list(dict.fromkeys(column for row in rows for column in row.values))
-    chosen_at = _CHOSEN.require(source.name, columns, chosen)
-    rejected_at = _REJECTED.require(source.name, columns, rejected, (chosen_at,))
+    chosen_at = RELEASED_CHOSEN.require(source.name, columns, chosen)
+    rejected_at = RELEASED_REJECTED.require(source.name, columns, rejected, (chosen_at,))
     # Where there is no prompt, both responses are whole dialogues that fork somewhere.
-    prompt_at = _PROMPT.find(source.name, columns, prompt, (chosen_at, rejected_at))
+    prompt_at = RELEASED_PROMPT.find(source.name, columns, prompt, (chosen_at, rejected_at))
     read = read_preferences(source, prompt=prompt_at, chosen=chosen_at, rejected=rejected_at)
     items = tuple(
         replace(

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Request
 
 from headwise.content import images_in, text_in
 from headwise.examples import Example
-from headwise.server.chat_text import judged_from_text
 from headwise.server.desk import Desk, Job, answered_or_refused
-from headwise.server.reading import Judged
+from headwise.server.reading import Judged, judged_from_text
 from headwise.server.refusals import AsciiResponse, RefusalError
 from headwise.server.routes.described import REFUSALS, desk_of, envelope
 from headwise.server.runners import Classified, ClassRunner, example_tokens

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from headwise.server.chat_text import judged_from_text
 from headwise.server.desk import Desk, Failure, answered_or_refused
-from headwise.server.reading import Judged
+from headwise.server.reading import Judged, judged_from_text
 from headwise.server.refusals import AsciiResponse, RefusalError
 from headwise.server.routes.described import REFUSALS, desk_of
 from headwise.server.scoring import score
@@ -39,18 +38,24 @@ async def get_reward(
     if body.labels is not None and len(body.labels) != len(body.query):
         raise RefusalError(422, "labels: send one for each query, or none.", "labels")
     served = desk.shelf.one(ServedReward, model)
-    items = await desk.read(lambda: _read(desk, body), is_heavy=False)
+    items = await desk.read(lambda: _read(desk, body), is_heavy=True)
     [outcomes] = await score(desk, request, [served], items)
-    values = [found.value for found in answered_or_refused(outcomes)]
-    return AsciiResponse(
-        {"rewards": values, "scores": values, "extra_logs": {f"reward_{served.name}": values}}
-    )
+    found = answered_or_refused(outcomes)
+    values = [one.value for one in found]
+    logs = {f"reward_{served.name}": values}
+    if len(served.criteria) > 1:
+        logs |= {
+            f"reward_{name}": [one.criteria[name] for one in found] for name in served.criteria
+        }
+    return AsciiResponse({"rewards": values, "scores": values, "extra_logs": logs})
 
 
 def _read(desk: Desk, body: QueryRequest) -> list[Judged | Failure]:
     prompts = body.prompts if body.prompts is not None else [None] * len(body.query)
     found: list[Judged | Failure] = []
     for number, (query, prompt) in enumerate(zip(body.query, prompts, strict=True)):
+        if prompt is not None:
+            desk.reader.check_text(prompt, f"prompts.{number}")
         try:
             desk.reader.check_text(query, f"query.{number}")
             found.append(judged_from_text(query, prompt))

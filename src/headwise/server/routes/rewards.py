@@ -22,6 +22,9 @@ router = APIRouter()
 async def rewards(body: RewardsRequest, request: Request) -> AsciiResponse:
     """Scores responses, by one reward artifact (`model`) or several (`criteria`).
 
+    An artifact may have several criteria itself: it counts as their weighted sum, and as the one
+    `model` of a request they are told apart.
+
     An item that is wrong has the reward null and an error; the others are scored all the same.
     Only where no item can be scored the status is 422.
     """
@@ -85,10 +88,7 @@ def _answer(
             values.append(sum(w * one.value for w, one in zip(weights, scored, strict=True)))
     body: dict[str, Any] = {
         "rewards": values,
-        "criteria": {
-            served.name: [None if isinstance(one, Failure) else one.value for one in found]
-            for served, found in zip(models, outcomes, strict=True)
-        },
+        "criteria": _apart(models, outcomes),
         "truncated": truncated,
         "errors": errors,
     }
@@ -101,3 +101,18 @@ def _answer(
     first = errors[0]
     told = error_body(status, f"items.{first['index']}: {first['message']}", "items")
     return AsciiResponse({**body, **told}, status)
+
+
+def _apart(
+    models: Sequence[ServedReward], outcomes: Sequence[Sequence[Outcome]]
+) -> dict[str, list[float | None]]:
+    """The rewards by each artifact that was named; where it is one, by each of its criteria."""
+    if len(models) > 1:
+        return {
+            served.name: [None if isinstance(one, Failure) else one.value for one in found]
+            for served, found in zip(models, outcomes, strict=True)
+        }
+    return {
+        name: [None if isinstance(one, Failure) else one.criteria[name] for one in outcomes[0]]
+        for name in models[0].criteria
+    }
