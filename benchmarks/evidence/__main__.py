@@ -21,7 +21,10 @@ from benchmarks.evidence.tasks import TASKS
 from benchmarks.evidence.vectors import vectors
 from benchmarks.evidence.ways import Ways
 
-PARTS = ("classes", "rewards", "vectors", "vision", "curve", "transfer", "noise", "page")
+PARTS = (
+    *("classes", "rewards", "vectors", "vision", "curve", "transfer", "noise"),
+    *("lora", "page"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,8 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ledger = Ways(given.folder / "ways.jsonl")
     if set(parts) - {"vision", "page"}:
         engine = headwise.load()
+        texts = [name for name, task in TASKS.items() if not task.images]
         if "classes" in parts:
-            evidence.classes(engine, [name for name, task in TASKS.items() if not task.images])
+            evidence.classes(engine, texts)
         if "rewards" in parts:
             evidence.rewards(engine)
         if "vectors" in parts:
@@ -57,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for part in ("curve", "transfer", "noise"):
             if part in parts:
                 getattr(evidence, part)(engine)
+        if "lora" in parts:
+            evidence.lora(engine, texts)
     if "vision" in parts:
         seeing = headwise.load("embedded-vision")
         evidence.classes(seeing, [name for name, task in TASKS.items() if task.images], shots=5)

@@ -111,10 +111,13 @@ class Findings:
     @cached_property
     def classes(self) -> Mapping[str, Summary]:
         """Summaries of the classification tasks, by name."""
-        return {
-            path.stem.removeprefix("classes-"): summarize([BenchResult.read(path)])[0]
-            for path in sorted(self._folder.glob("classes-*.json"))
-        }
+        found = {}
+        for path in sorted(self._folder.glob("classes-*.json")):
+            name = path.stem.removeprefix("classes-")
+            tuned = path.with_name(f"lora-{name}.json")
+            both = [one for one in (path, tuned) if one.is_file()]
+            found[name] = summarize([BenchResult.read(one) for one in both])[0]
+        return found
 
     @cached_property
     def reports(self) -> Mapping[str, list[AuditReport]]:

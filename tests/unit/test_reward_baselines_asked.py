@@ -130,21 +130,21 @@ def shown_answers(conversation: Conversation) -> list[str]:
 @pytest.mark.parametrize(
     ("method", "answers"),
     [
-        (TokenProbability(CRITERION, n_shots=4), {"Yes", "No"}),
-        (TokenProbability(CRITERION, "ranked", n_shots=4), {"A", "B"}),
-        (LLMJudge(CRITERION, n_shots=4), {"10", "1"}),
-        (LLMJudge(CRITERION, "yes-no", n_shots=4), {"Yes", "No"}),
-        (LLMJudge(CRITERION, "pairwise", n_shots=4), {"A", "B"}),
+        (TokenProbability(CRITERION, n_shots=4), ("No", "Yes")),
+        (TokenProbability(CRITERION, "ranked", n_shots=4), ("A", "B")),
+        (LLMJudge(CRITERION, n_shots=4), ("1", "10")),
+        (LLMJudge(CRITERION, "yes-no", n_shots=4), ("No", "Yes")),
+        (LLMJudge(CRITERION, "pairwise", n_shots=4), ("A", "B")),
     ],
     ids=repr,
 )
-def test_shots_take_turns_and_are_judged_rightly(method: Any, answers: set[str]) -> None:
+def test_shots_take_turns_and_are_judged_rightly(method: Any, answers: tuple[str, ...]) -> None:
     engine = JudgingEngine()
     method.fit(engine, SUPPORT).margins(TEST)
     for asked in engine.asked:
         shown = shown_answers(asked)
         assert len(shown) == 4
-        assert set(shown) == answers
+        assert sorted(set(shown)) == list(answers)
         assert all(a != b for a, b in pairwise(shown))
         questions = [turn.text for turn in asked.messages if turn.role == "user"]
         # Each from another pair, and judged as its quality says.
