@@ -88,3 +88,17 @@ def test_what_the_server_cannot_score_is_told_by_row(address, responses):
 def test_a_refusal_of_the_whole_request_stays_one(address):
     with pytest.raises(EngineError, match="answered 404"):
         fitted(address, "headwise", model="other").score(["question 1?"], ["good"])
+
+
+def test_a_model_that_compares_gets_together_what_it_compares(engine, ranked_folder):
+    ranked = headwise.from_pretrained(ranked_folder, engine=engine)
+    prompts = [f"question {n % 3}?" for n in range(9)]
+    responses = [f"answer {n}" for n in range(9)]
+    pairs = [Preference("question 1?", f"good {n}", f"bad {n}") for n in range(3)]
+    with listening(engine, f"better={ranked_folder}") as address:
+        reward = fitted(address, "headwise", batch_size=2)
+        found = reward.score(prompts, responses)
+        margins = reward.margins(pairs)
+    np.testing.assert_allclose(found, ranked.score(prompts, responses), rtol=0, atol=1e-5)
+    # A reward is the log-odds of being better than the other: the difference has them twice.
+    np.testing.assert_allclose(margins, 2 * ranked.margins(pairs), rtol=0, atol=1e-5)

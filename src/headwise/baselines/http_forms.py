@@ -13,6 +13,8 @@ from headwise.content.turns import Message
 from headwise.engines.openai.wire import data_url
 from headwise.errors import EngineError, InputError, shortened
 
+_SHOWN_CHARACTERS = 200
+
 FormName = Literal["openrlhf", "vllm-classify", "vllm-score", "headwise"]
 """OpenRLHF's `/get_reward`, vLLM's `/classify` and `/score`, or headwise's own `/v1/rewards`."""
 
@@ -75,6 +77,7 @@ class Form:
         one_a_request: Whether a request can hold one chat only.
         is_reply: Whether the body of a 422 says of each response why it has no reward, so that it
             is no refusal of the request.
+        compares: Whether the server may compare the responses to one prompt in a request.
     """
 
     path: str
@@ -82,6 +85,7 @@ class Form:
     rewards: Callable[[object, int], Sequence[float | Unscored]]
     one_a_request: Callable[[FormSettings], bool] = lambda settings: False
     is_reply: Callable[[object], bool] = lambda body: False
+    compares: bool = False
 
 
 def form_of(name: str) -> Form:
@@ -182,7 +186,13 @@ def _reasons(reply: object) -> dict[int, str]:
     named = [
         one for one in errors if isinstance(one, Mapping) and isinstance(one.get("index"), int)
     ]
-    return {one["index"]: shortened(one.get("message")) for one in named}
+    return {one["index"]: _said(one.get("message")) for one in named}
+
+
+def _said(message: object) -> str:
+    """A server's words on one line, not endless."""
+    words = " ".join(str(message).split())
+    return words if len(words) <= _SHOWN_CHARACTERS else f"{words[:_SHOWN_CHARACTERS]}..."
 
 
 _FORMS: Mapping[str, Form] = {
@@ -195,7 +205,9 @@ _FORMS: Mapping[str, Form] = {
         one_a_request=lambda settings: settings.template is None,
     ),
     "vllm-score": Form("/score", _score_body, _score_rewards),
-    "headwise": Form("/v1/rewards", _headwise_body, _headwise_rewards, is_reply=_is_headwise_reply),
+    "headwise": Form(
+        "/v1/rewards", _headwise_body, _headwise_rewards, is_reply=_is_headwise_reply, compares=True
+    ),
 }
 
 

@@ -28,7 +28,14 @@ from headwise.baselines.response_chats import (
 from headwise.engines.base import Engine
 from headwise.engines.openai.pool import run_all
 from headwise.errors import EngineError, InputError
-from headwise.examples import Judgement, Preference, Prompt, Response
+from headwise.examples import (
+    Judgement,
+    Preference,
+    Prompt,
+    Response,
+    group_by_prompt,
+    prompt_key,
+)
 from headwise.methods.reward_inputs import ImagesOfRows
 
 _SHOWN_ROWS = 5
@@ -48,7 +55,8 @@ class HTTPReward:
             it: messages, which the server puts into its own template).
         api_key_variable: The environment variable that holds the key; None sends none.
         api_key_header: The header it is sent in; in `Authorization` after `Bearer`.
-        batch_size: Responses a request, where the form takes several.
+        batch_size: Responses a request, where the form takes several; in the form `"headwise"`
+            all to one prompt go in one, since a reward model there may compare them.
         concurrency: Requests under way at a time.
         patience: How long to wait, and how often to try again.
 
@@ -158,25 +166,30 @@ class HTTPRewards:
             EngineError: The server cannot be reached, refuses, fails at every try, or gives no
                 number for a response; says of which rows and why, where the server does.
         """
-        found = self._rewards(response_chats(prompts, responses, images), progress)
+        chats = response_chats(prompts, responses, images)
+        together = group_by_prompt([chat.turns for chat in chats])
+        found = self._rewards(chats, together, progress)
         return _numbers(found, [f"row {row}" for row in range(len(found))])
 
     def margins(
         self, preferences: Sequence[Preference], *, progress: bool = False
     ) -> NDArray[np.float64]:
         """Difference of the rewards of chosen and rejected; see `Rewarder.margins`."""
-        found = self._rewards(pair_chats(preferences), progress)
         rows = range(len(preferences))
+        together = [[row, len(preferences) + row] for row in rows]
+        found = self._rewards(pair_chats(preferences), together, progress)
         names = [f"{which} of row {row}" for which in ("chosen", "rejected") for row in rows]
         return pair_margins(_numbers(found, names))
 
-    def _rewards(self, chats: Sequence[ResponseChat], progress: bool) -> list[float | Unscored]:
+    def _rewards(
+        self, chats: Sequence[ResponseChat], together: Sequence[Sequence[int]], progress: bool
+    ) -> list[float | Unscored]:
         form = form_of(self.settings.form)
-        size = 1 if form.one_a_request(self.bodies) else self.settings.batch_size
-        batches = [chats[start : start + size] for start in range(0, len(chats), size)]
+        batches = self._batches(chats, together)
 
-        def ask(batch: Sequence[ResponseChat]) -> Sequence[float | Unscored]:
-            reply = self.connection.post(form.body(batch, self.bodies), form.is_reply)
+        def ask(batch: Sequence[int]) -> Sequence[float | Unscored]:
+            asked = [chats[row] for row in batch]
+            reply = self.connection.post(form.body(asked, self.bodies), form.is_reply)
             return form.rewards(reply, len(batch))
 
         found = run_all(
@@ -186,7 +199,34 @@ class HTTPRewards:
             description="Asking the reward server",
             progress=progress,
         )
-        return [reward for rewards in found for reward in rewards]
+        by_row = {
+            row: reward
+            for batch, rewards in zip(batches, found, strict=True)
+            for row, reward in zip(batch, rewards, strict=True)
+        }
+        return [by_row[row] for row in range(len(chats))]
+
+    def _batches(
+        self, chats: Sequence[ResponseChat], together: Sequence[Sequence[int]]
+    ) -> list[list[int]]:
+        """The rows of each request."""
+        form = form_of(self.settings.form)
+        if not form.compares:
+            size = 1 if form.one_a_request(self.bodies) else self.settings.batch_size
+            rows = list(range(len(chats)))
+            return [rows[start : start + size] for start in rows[::size]]
+        # What is to be compared goes in one request, and nothing else of the same prompt with it.
+        batches: list[list[int]] = []
+        asked: set[str] = set()
+        for group in together:
+            key = prompt_key(chats[group[0]].turns)
+            is_full = batches and len(batches[-1]) + len(group) > self.settings.batch_size
+            if not batches or is_full or key in asked:
+                batches.append([])
+                asked.clear()
+            batches[-1] += group
+            asked.add(key)
+        return batches
 
 
 def _numbers(found: Sequence[float | Unscored], names: Sequence[str]) -> NDArray[np.float64]:
