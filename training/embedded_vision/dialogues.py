@@ -62,6 +62,7 @@ class Mix:
         long: The probability of a long one.
         listing: The probability that all objects are listed in a few words.
         kinds: The kinds of questions.
+        graph_times: How much a scene graph counts: most of its tokens can be guessed.
         yes_no: How many more yes/no questions about the same objects.
         yes_no_times: How much a Yes or a No counts.
         several: The probability of a row with several pictures.
@@ -77,6 +78,7 @@ class Mix:
     long: float = 0.08
     listing: float = 0.0
     kinds: tuple[QuestionKind, ...] = QUESTION_KINDS
+    graph_times: float = 1.0
     yes_no: int = 0
     yes_no_times: float = 1.0
     several: float = 0.3
@@ -112,6 +114,21 @@ MIXES: dict[str, Mix] = {
         yes_no_times=3.0,
         several=0.15,
         counts=(0.3, 0.3, 0.25, 0.15),
+    ),
+    # Scene graphs are long, and come too short among many questions.
+    "tell": Mix(
+        questions=4,
+        judgements=3,
+        graph=1.0,
+        with_graph=0.3,
+        short=0.1,
+        long=0.0,
+        listing=0.6,
+        graph_times=5.0,
+        yes_no=6,
+        yes_no_times=2.0,
+        several=0.1,
+        counts=(0.15, 0.25, 0.3, 0.3),
     ),
 }
 _VERIFIED: tuple[QuestionKind, ...] = ("attribute", "relation", "comparison", "existence")
@@ -288,7 +305,7 @@ def _graphs(
         if asked and coin(rng):
             form = pick(rng, wordings.GRAPH_FOR_QUESTION)
             text = form.format(question=pick(rng, asked).text)
-        yield Exchange("graph", text, graph)
+        yield Exchange("graph", text, graph, mix.graph_times)
     if asked and coin(rng, mix.with_graph):
         question = pick(rng, asked)
         text = pick(rng, wordings.ANSWER_WITH_GRAPH).format(question=question.text, graph=graph)
