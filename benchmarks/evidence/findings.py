@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.evidence.tasks import TASKS
 from benchmarks.evidence.ways import Answers, Ways
 from headwise.evaluation.audit import AuditReport, Condition
 from headwise.evaluation.audit.intervals import Estimate, estimate, wins
@@ -112,8 +113,10 @@ class Findings:
     def classes(self) -> Mapping[str, Summary]:
         """Summaries of the classification tasks, by name."""
         found = {}
-        for path in sorted(self._folder.glob("classes-*.json")):
-            name = path.stem.removeprefix("classes-")
+        for name in TASKS:
+            path = self._folder / f"classes-{name}.json"
+            if not path.is_file():
+                continue
             tuned = path.with_name(f"lora-{name}.json")
             both = [one for one in (path, tuned) if one.is_file()]
             found[name] = summarize([BenchResult.read(one) for one in both])[0]

@@ -22,8 +22,7 @@ the difference, item by item, is on one side of zero.
 
 A model of 135 million parameters is a small test of claims made for models of seven billion and
 more: what does not hold here may hold there, and the other way round. Other measurements, on data
-that does not ship: [docs/task_vectors.md](task_vectors.md), [docs/methods.md](methods.md),
-[docs/vision.md](vision.md).
+that does not ship: [docs/task_vectors.md](task_vectors.md), [docs/methods.md](methods.md).
 """
 
 
