@@ -33,7 +33,7 @@ def chains(run: VisionRun, seed: int) -> None:
         "zero-shot chain of thought": ZeroShotChainOfThought(run.engine).answer,
         "compositional chain of thought": CompositionalChainOfThought(run.engine).answer,
     }
-    asked = {kind: _asked(kind, run.items // len(KINDS), _FIRST_SEED + seed) for kind in KINDS}
+    asked = {kind: two_objects(kind, run.items // len(KINDS), _FIRST_SEED + seed) for kind in KINDS}
     for way, answer in ways.items():
         for kind, examples in asked.items():
             if run.ledger.has("chains", kind, seed, way):
@@ -44,13 +44,25 @@ def chains(run: VisionRun, seed: int) -> None:
             run.add(Measured("chains", kind, seed, way, right, len(examples), 0.0, watch.seconds))
 
 
-def _asked(kind: QuestionKind, count: int, seed: int) -> list[Example]:
-    """Questions that need two objects and a relation, one a scene."""
+def two_objects(
+    kind: QuestionKind, count: int, seed: int, sampler: SceneSampler | None = None
+) -> list[Example]:
+    """Questions that need two objects and a relation, one a scene.
+
+    Args:
+        kind: Which kind of question.
+        count: How many.
+        seed: Of scenes and questions.
+        sampler: Draws the scenes; as it does by default where None.
+
+    Returns:
+        The questions with their picture; the label is the right answer.
+    """
     random = np.random.default_rng(seed)
-    sampler = SceneSampler()
+    drawing = sampler or SceneSampler()
     found: list[Example] = []
     while len(found) < count:
-        scene = sampler.draw(random)
+        scene = drawing.draw(random)
         fitting = [
             one
             for one in questions(scene, random, (kind,))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 import headwise
 from benchmarks.evidence.ways import Answers as Found
 from benchmarks.evidence.ways import Ways, all_same
+from benchmarks.vision_chains import KINDS, two_objects
 from headwise.baselines.chain_of_thought import ZeroShotChainOfThought
 from headwise.baselines.zero_shot import ZeroShot
-from headwise.content import as_image
 from headwise.engines.base import Engine
 from headwise.examples import Example
 from headwise.methods.answers import Answers
 from headwise.prompts.compositional import CompositionalPrompt
-from headwise.scenes import QuestionKind, SceneSampler, questions, render
+from headwise.scenes import SceneSampler
 
-KINDS: tuple[QuestionKind, ...] = ("composition", "relation")
 _SEED = 9_800_000
+_SAMPLER = SceneSampler(most_objects=4)
 
 
 def chains(engine: Engine, ledger: Ways, seeds: tuple[int, ...], items: int) -> None:
@@ -37,7 +35,7 @@ def chains(engine: Engine, ledger: Ways, seeds: tuple[int, ...], items: int) -> 
             missing = [way for way in ways if not ledger.has("chains", kind, seed, way)]
             if not missing:
                 continue
-            asked = _asked(kind, items // len(KINDS), _SEED + seed)
+            asked = two_objects(kind, items // len(KINDS), _SEED + seed, _SAMPLER)
             wanted = [one.label for one in asked]
             for way in missing:
                 right = all_same(ways[way](asked).texts, wanted)
@@ -54,21 +52,3 @@ def _ways(engine: Engine) -> Mapping[str, Callable[[list[Example]], Answers]]:
         "a caption instead of the graph": graphs(engine, prompt=caption).answer,
         "a graph without the question": graphs(engine, prompt=unasked).answer,
     }
-
-
-def _asked(kind: QuestionKind, count: int, seed: int) -> list[Example]:
-    """Questions that need two objects and a relation, one a scene of four objects at most."""
-    random = np.random.default_rng(seed)
-    sampler = SceneSampler(most_objects=4)
-    found: list[Example] = []
-    while len(found) < count:
-        scene = sampler.draw(random)
-        fitting = [
-            one
-            for one in questions(scene, random, (kind,))
-            if one.needs.objects >= 2 and one.needs.relations >= 1
-        ]
-        if fitting:
-            one = fitting[int(random.integers(len(fitting)))]
-            found.append(Example(one.text, one.answer, images=(as_image(render(scene)),)))
-    return found
