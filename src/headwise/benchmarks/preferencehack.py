@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from headwise.benchmarks.reading.row import Row, as_rows, distinct
 from headwise.benchmarks.scoring.matching import macro, part_means
 from headwise.benchmarks.scoring.pairs import pair_wins
-from headwise.evaluation.audit.released import (
+from headwise.evaluation.items import Header, Item, Measure, Output, RewardItem
+from headwise.evaluation.released import (
     RELEASED_CHOSEN,
     RELEASED_DATASET,
     RELEASED_PROMPT,
     RELEASED_REJECTED,
     released_preferences,
 )
-from headwise.evaluation.items import Header, Item, Measure, Output, RewardItem
 from headwise.examples import Preference
 
 HEADER = Header(

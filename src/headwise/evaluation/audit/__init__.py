@@ -5,16 +5,16 @@ from headwise.evaluation.audit.intervals import Estimate, estimate
 from headwise.evaluation.audit.items import AuditItem, audit_item, biased_split
 from headwise.evaluation.audit.markdown import audit_markdown
 from headwise.evaluation.audit.plan import AuditPlan, AuditSettings, Condition, Unit
-from headwise.evaluation.audit.released import (
+from headwise.evaluation.audit.report import AuditReport, BiasFinding, Dose, Figures, Outcome
+from headwise.evaluation.audit.rows import AuditRow, AuditRows, fact_rows, read_rows, scene_rows
+from headwise.evaluation.audit.run import FittedSubject, MethodSubject, Subject, run_audit
+from headwise.evaluation.released import (
     RELEASED_DATASET,
     RELEASED_SPLITS,
     ReleasedSplit,
     read_released,
     released_preferences,
 )
-from headwise.evaluation.audit.report import AuditReport, BiasFinding, Dose, Figures, Outcome
-from headwise.evaluation.audit.rows import AuditRow, AuditRows, fact_rows, read_rows, scene_rows
-from headwise.evaluation.audit.run import FittedSubject, MethodSubject, Subject, run_audit
 
 __all__ = [
     "AUDIT_BIASES",
