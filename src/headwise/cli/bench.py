@@ -10,12 +10,15 @@ import typer
 from headwise.cli.bench_job import BenchJob, DataChoice, MethodsChoice
 from headwise.cli.bench_told import benchmarks_json, benchmarks_table, methods_json, methods_table
 from headwise.cli.console import show, write_json
-from headwise.cli.engine_choice import EngineKind, EngineLater
+from headwise.cli.engine_choice import EngineLater
 from headwise.cli.models import ModelChoice
 from headwise.cli.options import (
+    BaseUrlOption,
     ChosenOption,
+    ConcurrencyOption,
     DeviceOption,
     DtypeOption,
+    EngineOption,
     ImageOption,
     JsonOption,
     LabelOption,
@@ -177,28 +180,9 @@ def bench(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    engine: Annotated[
-        EngineKind,
-        typer.Option(
-            help="Where the model runs: here, or on any OpenAI-compatible server; its key is read "
-            "from $OPENAI_API_KEY.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "transformers",
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="The server, such as http://localhost:8000/v1; $OPENAI_BASE_URL if left out.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Requests at a time (8); openai.", rich_help_panel=_MODEL
-        ),
-    ] = None,
+    engine: EngineOption = "transformers",
+    base_url: BaseUrlOption = None,
+    concurrency: ConcurrencyOption = None,
     model: ModelOption = None,
     revision: RevisionOption = None,
     dtype: DtypeOption = None,

@@ -11,11 +11,14 @@ import typer
 
 from headwise.cli.ccot_method import Ablation, MethodChoice
 from headwise.cli.console import show, tell, warn, write_json
-from headwise.cli.engine_choice import EngineKind, EngineLater
+from headwise.cli.engine_choice import EngineLater
 from headwise.cli.models import ModelChoice
 from headwise.cli.options import (
+    BaseUrlOption,
+    ConcurrencyOption,
     DeviceOption,
     DtypeOption,
+    EngineOption,
     ImageOption,
     JsonOption,
     LabelOption,
@@ -120,28 +123,9 @@ def ccot(
     label: LabelOption = None,
     image: ImageOption = None,
     skip_bad: SkipBadOption = False,
-    engine: Annotated[
-        EngineKind,
-        typer.Option(
-            help="Where the model runs: here, or on any OpenAI-compatible server (vLLM, "
-            "llama.cpp, transformers serve, hosted). Its key is read from $OPENAI_API_KEY.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = "transformers",
-    base_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="The server, such as http://localhost:8000/v1; $OPENAI_BASE_URL if left out.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    concurrency: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Requests at a time (8); openai.", rich_help_panel=_MODEL
-        ),
-    ] = None,
+    engine: EngineOption = "transformers",
+    base_url: BaseUrlOption = None,
+    concurrency: ConcurrencyOption = None,
     model: ModelOption = None,
     revision: RevisionOption = None,
     dtype: DtypeOption = None,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from headwise.cli.console import waiting
+from headwise.engines.watched import WatchedEngine
 from headwise.errors import ArtifactError, InputError
 
 if TYPE_CHECKING:
     from headwise.artifacts import ArtifactRecord
-    from headwise.engines.base import Engine, TruncatedText
+    from headwise.engines.base import Engine
     from headwise.methods.rewards_folder import RewardsRecord
 
 A = TypeVar("A")
@@ -52,42 +53,6 @@ class ModelChoice:
     def _folder(self) -> Path | None:
         path = None if self.model is None else Path(self.model).expanduser()
         return path if path is not None and path.is_dir() else None
-
-
-class WatchedEngine:
-    """An engine that remembers which texts it cut; for the rest, it is the engine it watches.
-
-    Args:
-        engine: The engine.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._cut: set[str] = set()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    @property
-    def as_engine(self) -> Engine:
-        """Itself, as what it passes for."""
-        return cast("Engine", self)
-
-    @property
-    def unwatched(self) -> Engine:
-        """The engine itself."""
-        return self._engine
-
-    def truncate(self, text: str, max_tokens: int) -> TruncatedText:
-        """Cuts a text to a token budget; see `Engine.truncate`."""
-        result = self._engine.truncate(text, max_tokens)
-        if result.n_tokens_removed:
-            self._cut.add(text)
-        return result
-
-    def has_cut(self, texts: Iterable[str]) -> bool:
-        """Whether any of some texts was cut."""
-        return not self._cut.isdisjoint(texts)
 
 
 def load_engine(choice: ModelChoice, *, quiet: bool) -> WatchedEngine:

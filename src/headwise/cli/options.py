@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from headwise.cli.engine_choice import EngineKind
 from headwise.errors import InputError
 
 _DATA, _MODEL, _OUTPUT = "Data", "Model", "Output"
@@ -60,6 +61,28 @@ DeviceOption = Annotated[
         metavar="DEVICE",
         help="cpu, cuda, cuda:1 or auto (all GPUs); a GPU where there is one if left out.",
         rich_help_panel=_MODEL,
+    ),
+]
+EngineOption = Annotated[
+    EngineKind,
+    typer.Option(
+        help="Where the model runs: here, or on any OpenAI-compatible server (vLLM, llama.cpp, "
+        "transformers serve, hosted). Its key is read from $OPENAI_API_KEY.",
+        rich_help_panel=_MODEL,
+    ),
+]
+BaseUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The server, such as http://localhost:8000/v1; $OPENAI_BASE_URL if left out.",
+        rich_help_panel=_MODEL,
+    ),
+]
+ConcurrencyOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", min=1, help="Requests at a time (8); openai.", rich_help_panel=_MODEL
     ),
 ]
 TextOption = Annotated[

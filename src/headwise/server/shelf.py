@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from headwise.artifacts.base import Artifact
-from headwise.engines.base import Engine, TruncatedText
+from headwise.engines.base import Engine
+from headwise.engines.watched import WatchedEngine
 from headwise.errors import InputError, shortened
 from headwise.methods.load import from_pretrained
 from headwise.methods.reward_model import RewardModel
@@ -18,41 +19,6 @@ from headwise.methods.task_vector import TaskVector
 from headwise.server.refusals import RefusalError
 
 _MOST_NAMES = 20
-
-
-class CutWatch:
-    """An engine that remembers which texts it cut in a call; for the rest, the one it watches.
-
-    Args:
-        engine: The engine.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._cut: set[str] = set()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    @property
-    def as_engine(self) -> Engine:
-        """Itself, as what it passes for."""
-        return cast("Engine", self)
-
-    def truncate(self, text: str, max_tokens: int) -> TruncatedText:
-        """Cuts a text to a token budget; see `Engine.truncate`."""
-        result = self._engine.truncate(text, max_tokens)
-        if result.n_tokens_removed:
-            self._cut.add(text)
-        return result
-
-    def forget(self) -> None:
-        """Forgets what was cut so far."""
-        self._cut.clear()
-
-    def has_cut(self, texts: Iterable[str]) -> bool:
-        """Whether any of some texts was cut since."""
-        return not self._cut.isdisjoint(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +33,7 @@ class ServedReward:
 
     name: str
     model: RewardModel | Rewards
-    watch: CutWatch
+    watch: WatchedEngine
 
     kind = "reward"
 
@@ -104,7 +70,7 @@ class ServedClassifier:
 
     name: str
     model: SparseAttentionClassifier
-    watch: CutWatch
+    watch: WatchedEngine
 
     kind = "classifier"
 
@@ -119,7 +85,7 @@ class ServedTask:
 
     name: str
     model: TaskVector
-    watch: CutWatch
+    watch: WatchedEngine
 
     kind = "task-vector"
 
@@ -229,7 +195,7 @@ def load_shelf(paths: Sequence[ArtifactPath], engine: Engine) -> Shelf:
         ArtifactError: One is damaged, or of another model than the engine runs.
         InputError: Two have one name.
     """
-    watch = CutWatch(engine)
+    watch = WatchedEngine(engine)
     return Shelf(
         [
             served(one.name, from_pretrained(one.path, engine=watch.as_engine), watch)
@@ -238,7 +204,7 @@ def load_shelf(paths: Sequence[ArtifactPath], engine: Engine) -> Shelf:
     )
 
 
-def served(name: str, artifact: Artifact | Rewards, watch: CutWatch) -> ServedArtifact:
+def served(name: str, artifact: Artifact | Rewards, watch: WatchedEngine) -> ServedArtifact:
     """An artifact as it is served.
 
     Raises:
