@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 import headwise
 from benchmarks.easy_vqa import EasyVqa
@@ -48,13 +47,19 @@ class VisionRun:
         return [names[place] for place in best.argmax(dim=1).tolist()]
 
 
+def is_same(given: str | None, wanted: str | None) -> bool:
+    """Whether two answers are the same but for case, blanks around and a full stop."""
+    return (given or "").strip().rstrip(".").casefold() == (wanted or "").casefold()
+
+
+def each_right(given: Sequence[str | None], wanted: Sequence[str | None]) -> tuple[bool, ...]:
+    """Which answers are the wanted ones; see `is_same`."""
+    return tuple(is_same(one, other) for one, other in zip(given, wanted, strict=True))
+
+
 def share_right(given: Sequence[str | None], wanted: Sequence[str | None]) -> float:
-    """Share of answers that are the wanted ones but for case and blanks."""
-    pairs = zip(given, wanted, strict=True)
-    right: NDArray[np.bool_] = np.array(
-        [(a or "").strip().rstrip(".").casefold() == (b or "").casefold() for a, b in pairs]
-    )
-    return float(right.mean())
+    """Share of answers that are the wanted ones; see `is_same`."""
+    return float(np.mean(each_right(given, wanted)))
 
 
 class Stopwatch:

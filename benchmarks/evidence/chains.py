@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 import headwise
 from benchmarks.evidence.ways import Answers as Found
-from benchmarks.evidence.ways import Ways, all_same
+from benchmarks.evidence.ways import Ways
 from benchmarks.vision_chains import KINDS, two_objects
+from benchmarks.vision_run import each_right
 from headwise.baselines.chain_of_thought import ZeroShotChainOfThought
 from headwise.baselines.zero_shot import ZeroShot
 from headwise.engines.base import Engine
@@ -38,7 +39,7 @@ def chains(engine: Engine, ledger: Ways, seeds: tuple[int, ...], items: int) -> 
             asked = two_objects(kind, items // len(KINDS), _SEED + seed, _SAMPLER)
             wanted = [one.label for one in asked]
             for way in missing:
-                right = all_same(ways[way](asked).texts, wanted)
+                right = each_right(ways[way](asked).texts, wanted)
                 ledger.add(Found("chains", kind, seed, way, right))
 
 

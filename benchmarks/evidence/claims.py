@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.evidence.findings import Findings, Margin, Share
+from benchmarks.evidence.findings import Findings, Margin
 
 _LITTLE = 0.1
 """What heads may lose on another task and still count as carried."""
@@ -60,16 +60,17 @@ def beats(what: str) -> Callable[[Findings], Answered | None]:
             return None
         above = sum(margin.low > 0 for margin in margins)
         ahead = sum(margin.value > 0 for margin in margins)
-        verdict: Verdict = "not reproduced"
-        if above == len(margins):
-            verdict = "reproduced"
-        elif ahead > len(margins) / 2:
-            verdict = "in part"
         told = "; ".join(str(margin) for margin in margins)
         text = f"ahead on {ahead} of {len(margins)} tasks, outside the interval on {above}: {told}"
-        return Answered(verdict, text)
+        return _told(above == len(margins), text, in_part=ahead > len(margins) / 2)
 
     return answer
+
+
+def _told(holds: bool, evidence: str, *, in_part: bool = False) -> Answered:
+    if holds:
+        return Answered("reproduced", evidence)
+    return Answered("in part" if in_part else "not reproduced", evidence)
 
 
 def _more_examples(findings: Findings) -> Answered | None:
@@ -77,8 +78,7 @@ def _more_examples(findings: Findings) -> Answered | None:
     if len(curve) < 2:
         return None
     first, last = curve[0], curve[-1]
-    verdict: Verdict = "reproduced" if last.low > first.high else "not reproduced"
-    return Answered(verdict, "; ".join(map(str, curve)))
+    return _told(last.low > first.high, "; ".join(map(str, curve)))
 
 
 def _carries(findings: Findings) -> Answered | None:
@@ -89,10 +89,7 @@ def _carries(findings: Findings) -> Answered | None:
     other = [cell for cell in cells if not cell.is_own]
     lost = max(mine.share.value for mine in own) - min(cell.share.value for cell in other)
     holds = all(cell.share.low > 0.5 for cell in other)
-    verdict: Verdict = (
-        "reproduced" if holds and lost < 0.1 else "in part" if holds else "not reproduced"
-    )
-    return Answered(verdict, "; ".join(map(str, cells)))
+    return _told(holds and lost < _LITTLE, "; ".join(map(str, cells)), in_part=holds)
 
 
 def _vector_beats_shots(findings: Findings) -> Answered | None:
@@ -100,11 +97,9 @@ def _vector_beats_shots(findings: Findings) -> Answered | None:
     if vector is None or shots is None:
         return None
     margin = findings.ways_margin("vectors", "task vector", "10-shot")
-    verdict: Verdict = (
-        "reproduced" if margin.low > 0 else "in part" if margin.high > 0 else "not reproduced"
-    )
     cost = f"prompts of {vector.tokens:.0f} tokens instead of {shots.tokens:.0f}"
-    return Answered(verdict, f"{vector}; {shots}; {margin}; {cost}")
+    text = f"{vector}; {shots}; {margin}; {cost}"
+    return _told(margin.low > 0, text, in_part=margin.high > 0)
 
 
 def _more_shots(findings: Findings) -> Answered | None:
@@ -112,8 +107,7 @@ def _more_shots(findings: Findings) -> Answered | None:
     if len(curve) < 2:
         return None
     margin = findings.ways_margin("vectors", "task vector", curve[0].name)
-    verdict: Verdict = "reproduced" if margin.low > 0 else "not reproduced"
-    return Answered(verdict, "; ".join(map(str, curve)))
+    return _told(margin.low > 0, "; ".join(map(str, curve)))
 
 
 def _reward_beats(findings: Findings) -> Answered | None:
@@ -124,8 +118,7 @@ def _reward_beats(findings: Findings) -> Answered | None:
         return None
     best = max(known, key=lambda one: one.tempted.value)
     margin = findings.rewards_margin("activation-reward", best.name)
-    verdict: Verdict = "reproduced" if margin.low > 0 else "not reproduced"
-    return Answered(verdict, f"{ours}; the best of them, {best}; {margin}")
+    return _told(margin.low > 0, f"{ours}; the best of them, {best}; {margin}")
 
 
 def _reward_resists(findings: Findings) -> Answered | None:
@@ -133,29 +126,23 @@ def _reward_resists(findings: Findings) -> Answered | None:
     if ours is None or plain is None:
         return None
     falls, third = ours.susceptibility, plain.susceptibility.value / 3
-    verdict: Verdict = "reproduced" if falls.value <= third else "not reproduced"
     text = f"susceptibility {falls} of ours, {plain.susceptibility} of token probability"
-    return Answered(verdict, f"{text}; a third of that is {third:.2f}")
+    return _told(falls.value <= third, f"{text}; a third of that is {third:.2f}")
 
 
 def _reward_against_lora(findings: Findings) -> Answered | None:
     if findings.rewards("activation-reward") is None or findings.rewards("lora") is None:
         return None
     margin = findings.rewards_margin("activation-reward", "lora")
-    verdict: Verdict = "reproduced" if margin.high >= 0 else "not reproduced"
-    return Answered(verdict, f"{margin}; {findings.rewards('lora')}")
+    return _told(margin.high >= 0, f"{margin}; {findings.rewards('lora')}")
 
 
 def _noise(findings: Findings) -> Answered | None:
-    return _noisy(findings.noise("activation-reward"))
-
-
-def _noisy(changes: Sequence[Share]) -> Answered | None:
+    changes = findings.noise("activation-reward")
     if len(changes) < 2:
         return None
     clean, noisy = changes[0], changes[-1]
-    verdict: Verdict = "reproduced" if noisy.high >= clean.value else "not reproduced"
-    return Answered(verdict, "; ".join(map(str, changes)))
+    return _told(noisy.high >= clean.value, "; ".join(map(str, changes)))
 
 
 def _below_chance(findings: Findings) -> Answered | None:
@@ -163,8 +150,7 @@ def _below_chance(findings: Findings) -> Answered | None:
     if plain is None:
         return None
     worst = min(findings.rewards_by_bias("token-probability"), key=lambda share: share.value)
-    verdict: Verdict = "reproduced" if worst.high < 0.5 else "not reproduced"
-    return Answered(verdict, f"token probability where the wrong answer carries it: {worst}")
+    return _told(worst.high < 0.5, f"token probability where the wrong answer carries it: {worst}")
 
 
 def _against(way: str, other: str) -> Callable[[Findings], Answered | None]:
@@ -173,8 +159,7 @@ def _against(way: str, other: str) -> Callable[[Findings], Answered | None]:
         if one is None or two is None:
             return None
         margin: Margin = findings.ways_margin("chains", way, other)
-        verdict: Verdict = "reproduced" if margin.low > 0 else "not reproduced"
-        return Answered(verdict, f"{one}; {two}; {margin}")
+        return _told(margin.low > 0, f"{one}; {two}; {margin}")
 
     return answer
 

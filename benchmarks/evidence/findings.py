@@ -34,13 +34,8 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Margin:
+class Margin(Share):
     """A difference, item by item on the same items, with its interval."""
-
-    name: str
-    value: float
-    low: float
-    high: float
 
     def __str__(self) -> str:
         return f"{self.name} {self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"

@@ -13,7 +13,8 @@ from benchmarks.evidence.claims import CLAIMS
 from benchmarks.evidence.findings import Findings
 from benchmarks.evidence.page import write_page
 from benchmarks.evidence.tasks import TASKS
-from benchmarks.evidence.ways import Answers, Ways, same
+from benchmarks.evidence.ways import Answers, Ways
+from benchmarks.vision_run import is_same
 
 from headwise.evaluation.items import QuestionItem
 
@@ -88,5 +89,5 @@ def test_tasks_have_enough_distinct_labelled_items(name: str) -> None:
 
 
 def test_answers_are_the_same_but_for_case_and_full_stop() -> None:
-    assert same(" Red.", "red")
-    assert not same(None, "red")
+    assert is_same(" Red.", "red")
+    assert not is_same(None, "red")

@@ -33,14 +33,12 @@ class Layout:
 
     Args:
         valid: Which rows hold an object, `(batch, objects)`.
-        cell: The cell of the centre.
         rank: The place in reading order.
         directions: Where each object lies from the one of each rank, `(batch, objects, ranks)`.
         link: The rank of the object that the graph links it to; `MOST_OBJECTS` for none.
     """
 
     valid: NDArray[np.bool_]
-    cell: Ints
     rank: Ints
     directions: Ints
     link: Ints
@@ -64,8 +62,6 @@ def layout_of(boxes: Floats) -> Layout:
     directions = np.take_along_axis(by_object, order[:, None, :].repeat(x.shape[1], 1), axis=2)
     return Layout(
         valid,
-        np.clip(np.floor(y * GRID), 0, GRID - 1).astype(np.int64) * GRID
-        + np.clip(np.floor(x * GRID), 0, GRID - 1).astype(np.int64),
         rank,
         directions,
         _links(x, y, rank, order, directions),
