@@ -210,3 +210,14 @@ def test_it_ends_after_what_it_accepted(started, script):
     assert batcher.stop(PATIENCE)
     assert [one.future.result(0) for one in accepted] == [0, 2, 4]
     assert not batcher.is_alive
+
+
+def test_those_nearest_in_length_to_the_oldest_join_it_and_none_waits_for_ever(started, script):
+    batcher = started(batch_tokens=12)
+    busy(batcher, script)
+    lengths = [4, 11, 8, 5, 4]
+    works = [work(script, n, tokens=length) for n, length in enumerate(lengths, 1)]
+    batcher.submit(works)
+    script.open.set()
+    assert [one.future.result(PATIENCE) for one in works] == [2, 4, 6, 8, 10]
+    assert script.calls[1:] == [("a", (1, 5)), ("a", (2,)), ("a", (3,)), ("a", (4,))]

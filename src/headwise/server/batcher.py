@@ -1,7 +1,7 @@
 """Items of many requests, put together into calls of one engine by one thread.
 
-The oldest item decides what runs next; every waiting item that may share its call joins, in order,
-up to the token budget. What runs on the engine gives each item what it would give it alone, so who
+The oldest item decides what runs next; waiting items that may share its call join, those nearest to
+it in length first, up to the token budget. What runs on the engine gives each item what it would give it alone, so who
 shares a call with whom changes no answer.
 """
 
@@ -150,9 +150,7 @@ class Batcher:
         if not dropped:
             return
         with self._changed:
-            kept = [work for work in self._waiting if id(work) not in dropped]
-            self._waiting = deque(kept)
-            self._tokens = sum(work.tokens for work in kept)
+            self._keep([work for work in self._waiting if id(work) not in dropped])
             self._changed.notify_all()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -204,27 +202,37 @@ class Batcher:
                 return
 
     def _take(self) -> list[Work]:
-        """The oldest item and those that may share its call, up to the budget."""
+        """The oldest item and those that may share its call, the nearest in length first."""
+        self._drop_late()
+        if not self._waiting:
+            return []
+        oldest = self._waiting[0]
+        like = [work for work in self._waiting if work.runner == oldest.runner]
+        # Alike in length, they need little padding. None waits for ever: each is the oldest once.
+        like.sort(key=lambda work: (work is not oldest, abs(work.tokens - oldest.tokens)))
         batch: list[Work] = []
-        left: deque[Work] = deque()
-        tokens, now, is_full = 0, self.clock(), False
-        for work in self._waiting:
-            if work.deadline <= now:
-                if work.future.set_running_or_notify_cancel():
-                    work.future.set_exception(DeadlineError(work.seconds))
-                continue
-            may_join = not is_full and (not batch or work.runner == batch[0].runner)
-            if may_join and batch and tokens + work.tokens > self._settings.batch_tokens:
-                # Later ones stay behind it, so that none waits for ever.
-                is_full, may_join = True, False
-            if not may_join:
-                left.append(work)
-            elif work.future.set_running_or_notify_cancel():
+        tokens = 0
+        for work in like:
+            if batch and tokens + work.tokens > self._settings.batch_tokens:
+                break
+            if work.future.set_running_or_notify_cancel():
                 batch.append(work)
                 tokens += work.tokens
-        self._waiting = left
-        self._tokens = sum(work.tokens for work in left)
+        taken = {id(work) for work in batch}
+        self._keep(work for work in self._waiting if id(work) not in taken)
         return batch
+
+    def _drop_late(self) -> None:
+        """Refuses what is past its deadline, and forgets what nobody waits for any more."""
+        now = self.clock()
+        for work in self._waiting:
+            if work.deadline <= now and work.future.set_running_or_notify_cancel():
+                work.future.set_exception(DeadlineError(work.seconds))
+        self._keep(work for work in self._waiting if not work.future.done())
+
+    def _keep(self, works: Iterable[Work]) -> None:
+        self._waiting = deque(works)
+        self._tokens = sum(work.tokens for work in self._waiting)
 
     def _run(self, batch: Sequence[Work]) -> None:
         started = time.perf_counter()
