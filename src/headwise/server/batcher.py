@@ -1,8 +1,8 @@
 """Items of many requests, put together into calls of one engine by one thread.
 
 The oldest item decides what runs next; waiting items that may share its call join, those nearest to
-it in length first, up to the token budget. What runs on the engine gives each item what it would give it alone, so who
-shares a call with whom changes no answer.
+it in length first, up to the token budget. What runs on the engine gives each item what it would
+give it alone, so who shares a call with whom changes no answer.
 """
 
 from __future__ import annotations
