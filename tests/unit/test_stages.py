@@ -13,6 +13,7 @@ import headwise
 PACKAGE = Path(headwise.__file__).parent
 STAGES = (
     "errors",
+    "addresses",
     "progress",
     "content",
     "examples",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headwise.addresses import without_secrets
 from headwise.errors import EngineError, InputError, MissingExtraError
 
 _BUSY, _UNPROCESSABLE = 429, 422
@@ -66,11 +67,11 @@ class Connection:
         self._hint = hint
         self._secrets = tuple(value.removeprefix("Bearer ") for value in headers.values())
         self._client = httpx.Client(headers=dict(headers), timeout=patience.timeout)
+        self._shown = without_secrets(url)
         try:
-            # Keys are also put into addresses.
-            self._shown = str(httpx.URL(url).copy_with(query=None, userinfo=b""))
+            httpx.URL(url)
         except httpx.InvalidURL as error:
-            raise InputError(f"The address {url!r} is none: {error}.") from None
+            raise InputError(f"The address {self._shown!r} is none: {error}.") from None
 
     def __repr__(self) -> str:
         return f"Connection({self._shown!r})"

@@ -10,6 +10,7 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import NDArray
 
+from headwise.addresses import without_secrets
 from headwise.baselines.http_connection import Connection, Patience
 from headwise.baselines.http_forms import (
     FormName,
@@ -77,7 +78,9 @@ class HTTPReward:
     def __post_init__(self) -> None:
         form_of(self.form)
         if not self.url.startswith(("http://", "https://")):
-            raise InputError(f"url begins with http:// or https://; got {self.url!r}.")
+            raise InputError(
+                f"url begins with http:// or https://; got {without_secrets(self.url)!r}."
+            )
         if self.batch_size < 1 or self.concurrency < 1:
             raise InputError(
                 f"batch_size and concurrency are 1 at least; got {self.batch_size} and "

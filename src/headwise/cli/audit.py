@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from headwise.addresses import words_without_secrets
 from headwise.cli.audit_subject import SubjectChoice
 from headwise.cli.console import tell
 from headwise.cli.models import ModelChoice
@@ -276,7 +277,7 @@ def _check_out(out: Path | None) -> None:
 
 
 def _command() -> str:
-    return " ".join(["headwise", *sys.argv[1:]])
+    return " ".join(words_without_secrets(["headwise", *sys.argv[1:]]))
 
 
 def _write(report: AuditReport, out: Path | None, *, json: bool, quiet: bool) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
+from headwise.addresses import without_secrets
 from headwise.cli.models import ModelChoice, load_engine, load_engine_of
 from headwise.errors import InputError
 
@@ -128,4 +129,4 @@ class SubjectChoice:
             raise InputError("--model, --revision, --dtype and --device are not for a --url.")
         form = self.url_form or "headwise"
         method = HTTPReward(url, form, model=self.url_model, api_key_variable=self.key_variable)
-        return FittedSubject(url, method.fit(), f"{form} {self.url_model}")
+        return FittedSubject(without_secrets(url), method.fit(), f"{form} {self.url_model}")

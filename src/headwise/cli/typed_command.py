@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from headwise.addresses import words_without_secrets
+
 
 def typed_command(context: Any) -> tuple[str, ...]:
     """The command with the arguments and options that were given.
@@ -13,7 +15,8 @@ def typed_command(context: Any) -> tuple[str, ...]:
         context: typer's context of the command.
 
     Returns:
-        Words, options under their first names, in the order in which the command has them.
+        Words, options under their first names, in the order in which the command has them;
+        no address with a key in it.
     """
     words = context.command_path.split()
     for parameter in context.command.params:
@@ -32,4 +35,4 @@ def typed_command(context: Any) -> tuple[str, ...]:
             )
             for one in values:
                 words += [parameter.opts[0], str(one)]
-    return tuple(words)
+    return words_without_secrets(words)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+from headwise.addresses import without_secrets
 from headwise.artifacts.json_value import JSON
 from headwise.baselines.http_forms import FormName
 from headwise.baselines.http_rewards import HTTPReward
@@ -138,7 +139,8 @@ class _Names:
             model = name.removeprefix(_SEQUENCE)
             return self._unlearned(name, lambda seed: SequenceClassificationReward(model))
         if name.startswith(("http://", "https://")) and self.task == "rewards":
-            return self._unlearned(name, lambda seed: HTTPReward(name, _form_of_address(name)))
+            shown, form = without_secrets(name), _form_of_address(name)
+            return self._unlearned(shown, lambda seed: HTTPReward(name, form))
         if self.task == "rewards":
             return self._reward(name)
         return self._of_questions(name)
