@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--model", default="embedded-vision", help="anything headwise.load takes")
     parser.add_argument("--parts", default=",".join(PARTS), help="comma list")
+    parser.add_argument("--dtype", default="bfloat16", help="bfloat16, float32 or float16")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--items", type=int, default=200, help="test items of each measurement")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/vision.jsonl"))
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = sorted(set(given.parts.split(",")) - set(PARTS))
     if unknown:
         parser.error(f"parts are {', '.join(PARTS)}; got {', '.join(unknown)}")
-    run = VisionRun(headwise.load(given.model), Ledger(given.output), easy_vqa(), given.items)
+    engine = headwise.load(given.model, dtype=given.dtype)
+    run = VisionRun(engine, Ledger(given.output), easy_vqa(), given.items)
     for part in given.parts.split(","):
         for seed in range(given.seeds):
             PARTS[part](run, seed)

@@ -15,18 +15,18 @@ from scipy.stats import binomtest
 from benchmarks.report import markdown_table
 from benchmarks.task_results import Ledger, Measured
 
-_PAGE = """\
+_HEAD = """\
 # Pictures, measured
 
 The embedded multimodal model (`headwise.load("embedded-vision")`, see
-[its card](embedded_vision.md)), float32, two CPU cores. Each seed draws support and test items
+[its card](embedded_vision.md)), {dtype}, two CPU cores. Each seed draws support and test items
 anew. Accuracy is over all seeds' items, with its 95% confidence interval (Wilson), and each seed's
-beside it. Seconds are this machine's.
+beside it. Seconds are this machine's{watch}.
 
 ```
 pip install --no-deps easy-vqa
-python -m benchmarks.vision -o results/vision.jsonl
-python -m benchmarks.vision_report results/vision.jsonl -o docs/vision.md
+python -m benchmarks.vision --dtype {dtype} --items {items} -o results/vision.jsonl
+python -m benchmarks.vision_report results/vision.jsonl --dtype {dtype} -o docs/vision.md
 ```
 
 """
@@ -59,15 +59,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("ledger", type=Path, help="what benchmarks.vision wrote")
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--dtype", default="bfloat16", help="what benchmarks.vision ran in")
+    parser.add_argument("--items", type=int, default=200, help="the items it was given")
+    parser.add_argument(
+        "--shared-cores", action="store_true", help="whether other work ran beside it"
+    )
     given = parser.parse_args(arguments)
     if not given.ledger.exists():
         parser.error(f"there is no {given.ledger}; run benchmarks.vision first")
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(render(Ledger(given.ledger).rows), encoding="utf-8")
+    watch = ", with other work on the cores" if given.shared_cores else ""
+    head = _HEAD.format(dtype=given.dtype, items=given.items, watch=watch)
+    given.output.write_text(head + render(Ledger(given.ledger).rows), encoding="utf-8")
 
 
 def render(rows: Sequence[Measured]) -> str:
-    """The page.
+    """The page below its head.
 
     Args:
         rows: All measurements.
@@ -75,7 +82,7 @@ def render(rows: Sequence[Measured]) -> str:
     Returns:
         Markdown.
     """
-    page = _PAGE
+    page = ""
     for part, (title, about) in _PARTS.items():
         own = [row for row in rows if row.part == part]
         if own:

@@ -49,7 +49,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / name).mkdir()
         parts.append(asked(tmp_path / name, 24))
-    monkeypatch.setattr(vision.headwise, "load", lambda _: engine)
+    monkeypatch.setattr(vision.headwise, "load", lambda _, dtype: engine)
     monkeypatch.setattr(vision, "easy_vqa", lambda: easy_vqa.EasyVqa(*parts))
     monkeypatch.setattr("benchmarks.vision_classes.PER_CLASS", 3)
     monkeypatch.setattr(vision_vectors, "N_SUPPORT", 10)
