@@ -20,6 +20,7 @@ from benchmarks.evidence.run import Evidence
 from benchmarks.evidence.tasks import TASKS
 from benchmarks.evidence.vectors import vectors
 from benchmarks.evidence.ways import Ways
+from headwise.engines.transformers.remembering import RememberingEngine
 
 PARTS = (
     *("classes", "rewards", "vectors", "vision", "curve", "transfer", "noise"),
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     evidence = Evidence(given.folder, seeds, given.items, given.pairs)
     ledger = Ways(given.folder / "ways.jsonl")
     if set(parts) - {"vision", "page"}:
-        engine = headwise.load()
+        # Methods and seeds read the same prompts; results stay the same.
+        engine = RememberingEngine(headwise.load())
         texts = [name for name, task in TASKS.items() if not task.images]
         if "classes" in parts:
             evidence.classes(engine, texts)
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "lora" in parts:
             evidence.lora(engine, texts)
     if "vision" in parts:
-        seeing = headwise.load("embedded-vision")
+        seeing = RememberingEngine(headwise.load("embedded-vision"))
         evidence.classes(seeing, [name for name, task in TASKS.items() if task.images], shots=5)
         chains(seeing, ledger, seeds, given.items)
     if "page" in parts:

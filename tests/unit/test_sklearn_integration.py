@@ -22,13 +22,13 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import headwise.integrations.sklearn.held_engine as held_engine
 from headwise import from_pretrained
+from headwise.engines.activation_cache import ActivationCache, capture_once
 from headwise.engines.base import Engine
 from headwise.engines.transformers import TransformersEngine
 from headwise.errors import ArtifactError, InputError
 from headwise.examples import Example
 from headwise.heads import HeadActivations, HeadIndex, HeadSet
 from headwise.integrations.sklearn import HeadFeatures, SAVClassifier, SharedEngine
-from headwise.integrations.sklearn.activation_cache import ActivationCache, capture_once
 from headwise.methods.sparse_attention_vectors import SparseAttentionVectors
 from headwise.prompts.conversation import Conversation
 

@@ -50,3 +50,18 @@ def usage_since(engine: object, before: Usage | None) -> Usage | None:
     """What an engine has used since an earlier `usage_of`; None where it does not count."""
     now = usage_of(engine)
     return None if now is None or before is None else now - before
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """An engine that runs no prompt twice."""
+
+    @property
+    def spared_seconds(self) -> float:
+        """What the prompts would have taken that were remembered."""
+        ...
+
+
+def spared_seconds(engine: object) -> float:
+    """What an engine did not have to do so far, since it remembered; 0 where it runs everything."""
+    return engine.spared_seconds if isinstance(engine, Remembers) else 0.0

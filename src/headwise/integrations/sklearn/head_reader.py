@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from sklearn.base import BaseEstimator
 
+from headwise.engines.activation_cache import cache_of, capture_once
 from headwise.engines.base import Engine
 from headwise.examples import Example
 from headwise.heads import HeadActivations, HeadSet
-from headwise.integrations.sklearn.activation_cache import cache_of, capture_once
 from headwise.integrations.sklearn.held_engine import EngineParameter, live_engine, not_pickled
 from headwise.integrations.sklearn.rows import examples_of
 from headwise.integrations.tables import Columns

@@ -54,6 +54,11 @@ class ActivationCache:
             self._kept[key] = row.clone()
         self.shrink(self.most_bytes)
 
+    def clear(self) -> None:
+        """Drops all of them."""
+        self._kept.clear()
+        self._bytes = 0
+
     def shrink(self, most_bytes: int) -> None:
         """Sets the bound, and drops those used longest ago that do not fit it."""
         self.most_bytes = most_bytes
