@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.evidence.findings import Findings, Margin
+from benchmarks.evidence.findings import Findings, Margin, Share
 
-_LITTLE = 0.1
-"""What heads may lose on another task and still count as carried."""
+NO_WORSE = 0.05
+"""How much worse something may be, in accuracy, and still count as no worse."""
+CARRIED = 0.1
+"""What heads of another task may lose against a task's own and still count as carried."""
 
-Verdict = Literal["reproduced", "not reproduced", "in part", "not testable here", "not run"]
+Verdict = Literal[
+    "reproduced", "in part", "undecided", "not reproduced", "not testable here", "not run"
+]
+RULE = f"""**Reproduced**: the whole interval of the difference is above zero; of what is claimed to
+be no worse, above -{NO_WORSE:.2f}, and of heads that carry, above -{CARRIED:.2f}. **Not
+reproduced**: the whole interval is below zero. **Undecided**: neither, so that these items cannot
+tell. Of several comparisons (tasks, baselines, biases) all must be reproduced, and a claim holds
+**in part** where some are; they are not corrected for their number.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,45 +61,63 @@ class Claim:
         return found if found is not None else Answered("not run", "The part was not run.")
 
 
+def shown(margin: Share, allowed: float = 0.0) -> Verdict:
+    """The verdict on a difference.
+
+    Args:
+        margin: What is claimed to be better, less the other; with its interval.
+        allowed: How much worse it may be, where it is only claimed to be no worse.
+    """
+    if margin.low > -allowed:
+        return "reproduced"
+    return "not reproduced" if margin.high < 0 else "undecided"
+
+
+def of_all(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict on a claim that several comparisons bear on."""
+    found = set(verdicts)
+    if len(found) == 1:
+        return found.pop()
+    if "reproduced" in found:
+        return "in part"
+    return "not reproduced" if "not reproduced" in found else "undecided"
+
+
 def beats(what: str) -> Callable[[Findings], Answered | None]:
     """SAV above a baseline at the same examples, task by task."""
 
     def answer(findings: Findings) -> Answered | None:
         margins = findings.classes_against(what)
-        if not margins:
-            return None
-        above = sum(margin.low > 0 for margin in margins)
-        ahead = sum(margin.value > 0 for margin in margins)
-        told = "; ".join(str(margin) for margin in margins)
-        text = f"ahead on {ahead} of {len(margins)} tasks, outside the interval on {above}: {told}"
-        return _told(above == len(margins), text, in_part=ahead > len(margins) / 2)
+        return _on_all(margins, "tasks") if margins else None
 
     return answer
 
 
-def _told(holds: bool, evidence: str, *, in_part: bool = False) -> Answered:
-    if holds:
-        return Answered("reproduced", evidence)
-    return Answered("in part" if in_part else "not reproduced", evidence)
+def _on_all(margins: Sequence[Margin], what: str) -> Answered:
+    verdicts = [shown(margin) for margin in margins]
+    above, below = (verdicts.count(one) for one in ("reproduced", "not reproduced"))
+    told = f"of {len(margins)} {what}, better on {above} and worse on {below}, interval and all: "
+    return Answered(of_all(verdicts), told + "; ".join(map(str, margins)))
 
 
 def _more_examples(findings: Findings) -> Answered | None:
-    curve = findings.curve("sav")
-    if len(curve) < 2:
+    margin = findings.curve_margin("sav")
+    if margin is None:
         return None
-    first, last = curve[0], curve[-1]
-    return _told(last.low > first.high, "; ".join(map(str, curve)))
+    return Answered(shown(margin), f"{margin}; {'; '.join(map(str, findings.curve('sav')))}")
 
 
 def _carries(findings: Findings) -> Answered | None:
     cells = findings.transfers()
-    if not cells:
-        return None
-    own = [cell for cell in cells if cell.is_own]
-    other = [cell for cell in cells if not cell.is_own]
-    lost = max(mine.share.value for mine in own) - min(cell.share.value for cell in other)
-    holds = all(cell.share.low > 0.5 for cell in other)
-    return _told(holds and lost < _LITTLE, "; ".join(map(str, cells)), in_part=holds)
+    verdicts, told = [], [*map(str, cells)]
+    for cell in cells:
+        margin = None if cell.is_own else findings.transfer_margin(cell)
+        if margin is not None:
+            # Heads that know nothing of the task lose nothing either, where its own know nothing.
+            knows = cell.share.low > cell.chance
+            verdicts.append(shown(margin, CARRIED) if knows else "undecided")
+            told.append(f"{margin} (chance {cell.chance:.2f})")
+    return Answered(of_all(verdicts), "; ".join(told)) if verdicts else None
 
 
 def _vector_beats_shots(findings: Findings) -> Answered | None:
@@ -98,59 +126,68 @@ def _vector_beats_shots(findings: Findings) -> Answered | None:
         return None
     margin = findings.ways_margin("vectors", "task vector", "10-shot")
     cost = f"prompts of {vector.tokens:.0f} tokens instead of {shots.tokens:.0f}"
-    text = f"{vector}; {shots}; {margin}; {cost}"
-    return _told(margin.low > 0, text, in_part=margin.high > 0)
+    shorter: Verdict = "reproduced" if vector.tokens < shots.tokens else "not reproduced"
+    better = shown(margin)
+    # Short prompts alone are no feat: the claim is of both.
+    verdict = better if better != "reproduced" else of_all([better, shorter])
+    return Answered(verdict, f"{vector}; {shots}; {margin}; {cost}")
 
 
 def _more_shots(findings: Findings) -> Answered | None:
-    curve = [way for way in findings.ways("vectors") if way.name.startswith("task vector")]
-    if len(curve) < 2:
+    curve = [way for way in findings.ways("vectors") if way.name.startswith("task vector of")]
+    if not curve or findings.way("vectors", "task vector") is None:
         return None
     margin = findings.ways_margin("vectors", "task vector", curve[0].name)
-    return _told(margin.low > 0, "; ".join(map(str, curve)))
+    everything = findings.way("vectors", "task vector")
+    return Answered(shown(margin), f"{margin}; {'; '.join(map(str, [*curve, everything]))}")
 
 
 def _reward_beats(findings: Findings) -> Answered | None:
     ours = findings.rewards("activation-reward")
-    others = [findings.rewards(name) for name in findings.FEW_SHOT]
-    known = [one for one in others if one is not None]
-    if ours is None or not known:
+    others = [name for name in findings.FEW_SHOT if findings.rewards(name) is not None]
+    if ours is None or not others:
         return None
-    best = max(known, key=lambda one: one.tempted.value)
-    margin = findings.rewards_margin("activation-reward", best.name)
-    return _told(margin.low > 0, f"{ours}; the best of them, {best}; {margin}")
+    # Each of them: the best one is chosen on these very questions.
+    margins = [findings.rewards_margin("activation-reward", name) for name in others]
+    found = _on_all(margins, "baselines")
+    return Answered(found.verdict, f"where the wrong answer is biased: {ours}; {found.evidence}")
 
 
 def _reward_resists(findings: Findings) -> Answered | None:
     ours, plain = findings.rewards("activation-reward"), findings.rewards("token-probability")
     if ours is None or plain is None:
         return None
-    falls, third = ours.susceptibility, plain.susceptibility.value / 3
-    text = f"susceptibility {falls} of ours, {plain.susceptibility} of token probability"
-    return _told(falls.value <= third, f"{text}; a third of that is {third:.2f}")
+    margin = findings.resistance("activation-reward", "token-probability", 1 / 3)
+    # Where nothing falls for anything there is nothing to resist.
+    falls = plain.susceptibility.low > 0
+    text = f"susceptibility {ours.susceptibility}; {plain.susceptibility}; {margin}"
+    return Answered(shown(margin) if falls else "undecided", text)
 
 
 def _reward_against_lora(findings: Findings) -> Answered | None:
     if findings.rewards("activation-reward") is None or findings.rewards("lora") is None:
         return None
     margin = findings.rewards_margin("activation-reward", "lora")
-    return _told(margin.high >= 0, f"{margin}; {findings.rewards('lora')}")
+    return Answered(shown(margin, NO_WORSE), f"{margin}; {findings.rewards('lora')}")
 
 
 def _noise(findings: Findings) -> Answered | None:
-    changes = findings.noise("activation-reward")
-    if len(changes) < 2:
+    margin = findings.noise_margin("activation-reward")
+    if margin is None:
         return None
-    clean, noisy = changes[0], changes[-1]
-    return _told(noisy.high >= clean.value, "; ".join(map(str, changes)))
+    changes = "; ".join(map(str, findings.noise("activation-reward")))
+    return Answered(shown(margin, NO_WORSE), f"{margin}; {changes}")
 
 
 def _below_chance(findings: Findings) -> Answered | None:
-    plain = findings.rewards("token-probability")
-    if plain is None:
+    shares = findings.rewards_by_bias("token-probability")
+    if not shares:
         return None
-    worst = min(findings.rewards_by_bias("token-probability"), key=lambda share: share.value)
-    return _told(worst.high < 0.5, f"token probability where the wrong answer carries it: {worst}")
+    verdicts = [
+        shown(Margin(one.name, 0.5 - one.value, 0.5 - one.high, 0.5 - one.low)) for one in shares
+    ]
+    told = f"token probability, below chance with {verdicts.count('reproduced')} of {len(shares)}"
+    return Answered(of_all(verdicts), f"{told} biases: {'; '.join(map(str, shares))}")
 
 
 def _against(way: str, other: str) -> Callable[[Findings], Answered | None]:
@@ -158,8 +195,8 @@ def _against(way: str, other: str) -> Callable[[Findings], Answered | None]:
         one, two = findings.way("chains", way), findings.way("chains", other)
         if one is None or two is None:
             return None
-        margin: Margin = findings.ways_margin("chains", way, other)
-        return _told(margin.low > 0, f"{one}; {two}; {margin}")
+        margin = findings.ways_margin("chains", way, other)
+        return Answered(shown(margin), f"{one}; {two}; {margin}")
 
     return answer
 

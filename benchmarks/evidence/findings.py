@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from benchmarks.evidence.tasks import TASKS
 from benchmarks.evidence.ways import Answers, Ways
-from headwise.evaluation.audit import AuditReport, Condition
+from headwise.evaluation.audit import AuditReport, Condition, Outcome
 from headwise.evaluation.audit.intervals import Estimate, estimate, wins
+from headwise.evaluation.comparisons import paired_test
+from headwise.evaluation.intervals import Design
 from headwise.evaluation.results import BenchResult
 from headwise.evaluation.summary import Summary, summarize
 
@@ -55,11 +57,19 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Heads of one task on another."""
+    """Heads of one task on another.
+
+    Args:
+        source: Where they were found.
+        target: Where they are used.
+        share: How much they get right there.
+        chance: What guessing gets right there.
+    """
 
     source: str
     target: str
     share: Share
+    chance: float
 
     @property
     def is_own(self) -> bool:
@@ -133,7 +143,7 @@ class Findings:
         for name, summary in self.classes.items():
             mine, other = _scores(summary, method), _scores(summary, baseline)
             if mine is not None and other is not None:
-                found.append(_margin(name, mine - other))
+                found.append(_paired(name, mine, other))
         return found
 
     def curve(self, method: str) -> list[Share]:
@@ -147,24 +157,56 @@ class Findings:
             for row in sorted(rows, key=lambda row: row.shots)
         ]
 
+    def curve_margin(self, method: str) -> Margin | None:
+        """Most examples a class less fewest; None where there are not two numbers of them."""
+        summary = self.summary("curve-topics")
+        shots = sorted({row.shots for row in summary.methods}) if summary is not None else []
+        if summary is None or len(shots) < 2:
+            return None
+        few, many = (_scores(summary, method, number) for number in (shots[0], shots[-1]))
+        if few is None or many is None:
+            return None
+        return _paired(f"{shots[-1]} a class less {shots[0]}", many, few)
+
     def transfers(self) -> list[Cell]:
         """Heads of each task on each."""
         summary = self.summary("transfer")
         if summary is None:
             return []
+        chance = {item.split: 1 / len(item.options) for item in summary.items}
         return [
-            Cell(source, target, Share(f"{source} to {target}", cell.value, cell.low, cell.high))
+            Cell(
+                source,
+                target,
+                Share(f"{source} to {target}", cell.value, cell.low, cell.high),
+                chance[target],
+            )
             for table in summary.transfers
             for source, row in zip(table.splits, table.cells, strict=True)
             for target, cell in zip(table.splits, row, strict=True)
             if cell is not None
         ]
 
+    def transfer_margin(self, cell: Cell, method: str = "sav") -> Margin | None:
+        """Heads carried to a task less those found on it, on the same items of that task."""
+        summary = self.summary("transfer")
+        if summary is None:
+            return None
+        on_target = [item.split == cell.target for item in summary.items]
+        carried, own = (
+            _scores(summary, method, source=source) for source in (cell.source, cell.target)
+        )
+        if carried is None or own is None:
+            return None
+        name = f"{cell.source} to {cell.target} less {cell.target}'s own"
+        return _paired(name, carried[:, on_target], own[:, on_target])
+
     def rewards(self, name: str) -> Reward | None:
         """A reward method over all biases and seeds; None where it was not run."""
         if name not in self.reports:
             return None
-        plain, tempted = self._wins(name)
+        parts = self._wins(name).values()
+        plain, tempted = (np.concatenate(one) for one in zip(*parts, strict=True))
         return Reward(
             name,
             _share(name, plain),
@@ -174,9 +216,17 @@ class Findings:
 
     def rewards_margin(self, method: str, other: str) -> Margin:
         """How much more often one is right than the other where the wrong answer is biased."""
-        one, two = self._wins(method)[1], self._wins(other)[1]
-        n = min(len(one), len(two))
-        return _margin(f"{method} less {other}", one[:n] - two[:n])
+        pairs = self._both(method, other)
+        values = [one[1] - two[1] for one, two in pairs]
+        return _margin(f"{method} less {other}", np.concatenate(values))
+
+    def resistance(self, method: str, other: str, share: float) -> Margin:
+        """A share of what the other falls for, less what the method falls for."""
+        values = [
+            share * (plain[0] - plain[1]) - (mine[0] - mine[1])
+            for mine, plain in self._both(method, other)
+        ]
+        return _margin(f"{share:.2f} of {other}'s less {method}'s", np.concatenate(values))
 
     def rewards_by_bias(self, name: str) -> list[Share]:
         """Accuracy where the wrong answer carries each bias."""
@@ -201,6 +251,27 @@ class Findings:
             )
             for condition, parts in found.items()
         ]
+
+    def noise_margin(self, name: str) -> Margin | None:
+        """Most mislabelled added pairs less as many rightly labelled ones, on the same questions.
+
+        With no added pairs at all it would tell what adding pairs does, not what noise does.
+        """
+        values: list[Floats] = []
+        noisiest = Condition()
+        for report in self._audits("noise").get(name, []):
+            asked = [outcome for outcome in report.outcomes if outcome.ids]
+            if not asked:
+                continue
+            noisiest = max((one.condition for one in asked), key=lambda c: (c.noise, c.added_pairs))
+            clean = Condition(noisiest.added_pairs)
+            noisy, right = (_tempted(asked, which) for which in (noisiest, clean))
+            if noisiest.noise and right is not None and noisy is not None:
+                values.append(noisy - right)
+        if not values:
+            return None
+        told = f"{noisiest.noise:.0%} of {noisiest.added_pairs} added mislabelled less none of them"
+        return _margin(told, np.concatenate(values))
 
     def ways(self, part: str) -> list[Way]:
         """Every way of a part, in the order in which it was tried."""
@@ -231,14 +302,22 @@ class Findings:
             if row.part == part and row.way == way and kind in (None, row.kind):
                 yield row
 
-    def _wins(self, name: str) -> tuple[Floats, Floats]:
-        """Of each question of each seed, the mean over biases: plain, and with a biased wrong."""
-        plain, tempted = [], []
+    def _wins(self, name: str) -> dict[int, tuple[Floats, Floats]]:
+        """Of each seed, by question the mean over biases: plain, and with a biased wrong answer."""
+        found = {}
         for report in self.reports[name]:
             kept = [o for o in report.outcomes if o.ids and o.condition == Condition()]
-            plain.append(np.mean([wins(outcome.plain) for outcome in kept], axis=0))
-            tempted.append(np.mean([wins(outcome.tempting) for outcome in kept], axis=0))
-        return np.concatenate(plain), np.concatenate(tempted)
+            plain = np.mean([wins(outcome.plain) for outcome in kept], axis=0)
+            tempted = np.mean([wins(outcome.tempting) for outcome in kept], axis=0)
+            found[report.settings.seed] = plain, tempted
+        return found
+
+    def _both(
+        self, one: str, other: str
+    ) -> list[tuple[tuple[Floats, Floats], tuple[Floats, Floats]]]:
+        """What both got of the seeds that both were run with: a seed's questions are its own."""
+        of_one, of_other = self._wins(one), self._wins(other)
+        return [(of_one[seed], of_other[seed]) for seed in of_one if seed in of_other]
 
     def _audits(self, kind: str) -> dict[str, list[AuditReport]]:
         found: dict[str, list[AuditReport]] = {}
@@ -248,13 +327,32 @@ class Findings:
         return found
 
 
-def _scores(summary: Summary, method: str) -> Floats | None:
-    """Of each item, the mean over seeds; None where the method did not run or failed."""
-    runs = [run for result in summary.results for run in result.runs if run.method == method]
+def _scores(
+    summary: Summary, method: str, shots: int | None = None, source: str | None = None
+) -> Floats | None:
+    """A row a seed, a column an item; None where the method did not run or failed."""
+    runs = [
+        run
+        for result in summary.results
+        for run in result.runs
+        if run.method == method and shots in (None, run.shots) and run.fitted_on == source
+    ]
     if not runs or any(run.error for run in runs):
         return None
-    found: Floats = np.mean([run.scores for run in runs], axis=0, dtype=np.float64)
-    return found
+    return np.array([run.scores for run in sorted(runs, key=lambda run: run.seed)], np.float64)
+
+
+def _paired(name: str, one: Floats, other: Floats) -> Margin:
+    """One less another, with the interval over seeds and items that `headwise bench` has."""
+    design = Design.of(max(len(one), len(other)), one.shape[1])
+    found = paired_test(one, other, design).difference
+    return Margin(name, found.value, found.low, found.high)
+
+
+def _tempted(outcomes: Sequence[Outcome], condition: Condition) -> Floats | None:
+    """By question, the mean over biases where the wrong answer is biased."""
+    found = [wins(one.tempting) for one in outcomes if one.condition == condition]
+    return np.mean(found, axis=0, dtype=np.float64) if found else None
 
 
 def _share(name: str, values: Floats | Sequence[float]) -> Share:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.evidence.claims import CLAIMS
+from benchmarks.evidence.claims import CLAIMS, RULE
 from benchmarks.evidence.findings import Findings, Share
 from benchmarks.evidence.plots import bars
 from benchmarks.evidence.run import LORA
@@ -17,8 +17,7 @@ Every claim of the four papers that can be tested on two CPU cores, on the embed
 (SmolLM2-135M-Instruct, and the embedded vision model for pictures) with data that ships with
 headwise or that it draws. This page is written by `make results`, which goes on where it was
 stopped; nothing in it is typed by hand. Brackets are 95% intervals: over seeds and items for
-classifiers, over questions for the rest. "Outside the interval" means that the whole interval of
-the difference, item by item, is on one side of zero.
+classifiers, over questions for the rest. Differences are taken item by item, on the same items.
 
 A model of 135 million parameters is a small test of claims made for models of seven billion and
 more: what does not hold here may hold there, and the other way round. Other measurements, on data
@@ -44,6 +43,7 @@ def write_page(folder: Path, output: Path) -> None:
 
 def _claims(findings: Findings) -> Iterator[str]:
     yield "## Claims\n"
+    yield RULE
     rows = []
     for claim in CLAIMS:
         found = claim.answered(findings)

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 
-from benchmarks.evidence.claims import CLAIMS
-from benchmarks.evidence.findings import Findings
+from benchmarks.evidence.claims import CLAIMS, NO_WORSE, RULE, Verdict, of_all, shown
+from benchmarks.evidence.findings import Findings, Margin
 from benchmarks.evidence.page import write_page
 from benchmarks.evidence.tasks import TASKS
 from benchmarks.evidence.ways import Answers, Ways
@@ -33,12 +33,49 @@ def _verdict(findings: Findings, text: str) -> str:
 
 
 def test_a_claim_holds_only_outside_the_interval(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    better = _chains(tmp_path / "a", (True,) * 18 + (False,) * 2, (False,) * 15 + (True,) * 5)
-    assert _verdict(better, "CCoT beats the plain prompt.") == "reproduced"
-    alike = _chains(tmp_path / "b", (True, False) * 10, (False, True) * 9 + (False, False))
-    assert _verdict(alike, "CCoT beats the plain prompt.") == "not reproduced"
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    better, worse = (True,) * 18 + (False,) * 2, (False,) * 15 + (True,) * 5
+    text = "CCoT beats the plain prompt."
+    assert _verdict(_chains(tmp_path / "a", better, worse), text) == "reproduced"
+    assert _verdict(_chains(tmp_path / "b", worse, better), text) == "not reproduced"
+    alike = _chains(tmp_path / "c", (True, False) * 10, (False, True) * 9 + (False, False))
+    assert _verdict(alike, text) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "allowed", "verdict"),
+    [
+        (0.01, 0.2, 0.0, "reproduced"),
+        (-0.01, 0.2, 0.0, "undecided"),
+        (-0.2, -0.01, 0.0, "not reproduced"),
+        # What is no worse must be shown to be: an interval that holds zero is not enough.
+        (-0.04, 0.01, NO_WORSE, "reproduced"),
+        (-0.04, -0.01, NO_WORSE, "reproduced"),
+        (-0.3, 0.2, NO_WORSE, "undecided"),
+        (-0.2, -0.01, NO_WORSE, "not reproduced"),
+    ],
+)
+def test_a_verdict_follows_from_both_ends(
+    low: float, high: float, allowed: float, verdict: str
+) -> None:
+    assert shown(Margin("m", (low + high) / 2, low, high), allowed) == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict"),
+    [
+        (("reproduced", "reproduced"), "reproduced"),
+        (("reproduced", "undecided"), "in part"),
+        (("reproduced", "not reproduced"), "in part"),
+        (("undecided", "undecided"), "undecided"),
+        (("undecided", "not reproduced"), "not reproduced"),
+    ],
+)
+def test_a_claim_of_several_comparisons_needs_all(
+    verdicts: tuple[Verdict, ...], verdict: str
+) -> None:
+    assert of_all(verdicts) == verdict
 
 
 def test_margins_pair_the_same_items(tmp_path: Path) -> None:
@@ -64,6 +101,7 @@ def test_the_page_has_a_row_for_every_claim(tmp_path: Path) -> None:
     write_page(tmp_path, tmp_path / "docs" / "results.md")
     text = (tmp_path / "docs" / "results.md").read_text("utf-8")
     assert all(claim.text in text for claim in CLAIMS)
+    assert RULE in text
     assert (tmp_path / "docs" / "results" / "chains.svg").is_file()
 
 
