@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.evidence.tasks import TASKS, ShippedTask, capitals, facts
+from benchmarks.evidence.tasks import TASKS, ShippedTask, fact_orders, message_orders
 from headwise.baselines.lora import LoraBaseline
 from headwise.baselines.lora_reward import LoraRewardModel
 from headwise.baselines.lora_training import LoraTraining
@@ -88,8 +88,8 @@ class Evidence:
 
     def transfer(self, engine: Engine) -> None:
         """Heads found on one task, used on a like one."""
-        both = [*facts(), *capitals()]
-        task = ShippedTask("right-or-wrong", "right or wrong, two kinds of fact", lambda: both)
+        both = [*message_orders(), *fact_orders()]
+        task = ShippedTask("orders", "order of words, two kinds of sentence", lambda: both)
         self._bench(engine, "transfer", task, both, ("sav",), (10,), fit_on="transfer")
 
     def rewards(self, engine: Engine) -> None:

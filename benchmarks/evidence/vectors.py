@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import headwise
+from benchmarks.evidence.tasks import city_of, country_of
 from benchmarks.evidence.ways import Answers, Ways
 from headwise.data import load_capitals
 from headwise.engines.transformers import TransformersEngine
@@ -28,12 +29,7 @@ def vectors(engine: TransformersEngine, ledger: Ways, seeds: tuple[int, ...], it
         seeds: Seeds of split and fit.
         items: Test items.
     """
-    rows = [
-        Example(
-            fact.question.removeprefix("What is the capital of ").rstrip("?"), _city(fact.right)
-        )
-        for fact in load_capitals()
-    ]
+    rows = [Example(country_of(fact), city_of(fact.right)) for fact in load_capitals()]
     for seed in seeds:
         random = np.random.default_rng(seed)
         order = random.permutation(len(rows)).tolist()
@@ -64,11 +60,3 @@ def vectors(engine: TransformersEngine, ledger: Ways, seeds: tuple[int, ...], it
 def _measured(seed: int, way: str, texts: list[str], test: list[Example], tokens: float) -> Answers:
     right = tuple(is_answer(t, one.label or "") for t, one in zip(texts, test, strict=True))
     return Answers("vectors", TASK, seed, way, right, tokens)
-
-
-def _country(question: str) -> str:
-    return question.removeprefix("What is the capital of ").rstrip("?")
-
-
-def _city(answer: str) -> str:
-    return answer.rsplit(" is ", 1)[1].rstrip(".")

@@ -16,7 +16,9 @@ from benchmarks.evidence.tasks import TASKS
 from benchmarks.evidence.ways import Answers, Ways
 from benchmarks.vision_run import is_same
 
-from headwise.evaluation.items import QuestionItem
+from headwise.engines.base import ModelFingerprint
+from headwise.evaluation.items import Output, QuestionItem
+from headwise.evaluation.results import BenchResult, ItemRecord, MethodRecord, Run
 
 GRAPH = "compositional chain of thought"
 
@@ -129,3 +131,99 @@ def test_tasks_have_enough_distinct_labelled_items(name: str) -> None:
 def test_answers_are_the_same_but_for_case_and_full_stop() -> None:
     assert is_same(" Red.", "red")
     assert not is_same(None, "red")
+
+
+class Bench:
+    """Writes results of `headwise bench` with scores that are given."""
+
+    def __init__(self, folder: Path, name: str, shots: tuple[int, ...] = (10,)) -> None:
+        self.folder, self.name, self.shots = folder, name, shots
+        self.runs: list[Run] = []
+
+    def add(
+        self, method: str, right: tuple[bool, ...], shots: int = 10, source: str | None = None
+    ) -> Bench:
+        for seed in (0, 1):
+            outputs = tuple(
+                Output(f"{n}", answer="a" if one else "b") for n, one in enumerate(right)
+            )
+            scores = tuple(map(float, right))
+            self.runs.append(
+                Run(method, shots, seed, source, None, {}, 0, 0, None, None, outputs, scores)
+            )
+        return self
+
+    def write(self) -> Findings:
+        n = len(self.runs[0].scores)
+        names = dict.fromkeys(run.method for run in self.runs)
+        splits = [("one", "two")[number >= n // 2] for number in range(n)]
+        BenchResult(
+            command=(),
+            versions={},
+            model=ModelFingerprint("planted", None, "P", "a", "b", "c", "float32"),
+            benchmark=TASKS["topics"].header,
+            data={"items": "planted", "support": "planted"},
+            fit_on="all",
+            shots=self.shots,
+            seeds=(0, 1),
+            methods=tuple(MethodRecord(name, "method", {}) for name in names),
+            items=tuple(
+                ItemRecord(f"{k}", split, None, "a", ("a", "b", "c"), 0, 0)
+                for k, split in enumerate(splits)
+            ),
+            runs=tuple(self.runs),
+            official=(),
+            notes=(),
+        ).write(self.folder / f"{self.name}.json")
+        return Findings(self.folder)
+
+
+def _first(n: int, of: int = 40) -> tuple[bool, ...]:
+    return tuple(number < n for number in range(of))
+
+
+def test_sav_must_be_ahead_on_all_tasks(tmp_path: Path) -> None:
+    text = "SAV beats zero-shot."
+    one = Bench(tmp_path, "classes-topics").add("sav", _first(36)).add("zero-shot", _first(10))
+    assert _verdict(one.write(), text) == "reproduced"
+    two = Bench(tmp_path, "classes-tones").add("sav", _first(20)).add("zero-shot", _first(20))
+    assert _verdict(two.write(), text) == "in part"
+    (tmp_path / "classes-topics.json").unlink()
+    assert _verdict(Findings(tmp_path), text) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "verdict"),
+    [(20, 28, "reproduced"), (28, 20, "not reproduced"), (20, 20, "undecided")],
+)
+def test_more_examples_are_compared_on_the_same_items(
+    tmp_path: Path, few: int, many: int, verdict: str
+) -> None:
+    # 20 and 28 of 40: apart item by item, though both figures' own intervals overlap.
+    bench = Bench(tmp_path, "curve-topics", (1, 20))
+    found = bench.add("sav", _first(few), shots=1).add("sav", _first(many), shots=20).write()
+    assert _verdict(found, "SAV improves with more examples.") == verdict
+
+
+def _both(of_one: int, of_two: int) -> tuple[bool, ...]:
+    """How many of each split's 40 items are right."""
+    return (*_first(of_one), *_first(of_two))
+
+
+@pytest.mark.parametrize(
+    ("from_one", "from_two", "verdict"),
+    [
+        # One task may be easier than the other, for either's heads.
+        (_both(38, 24), _both(38, 24), "reproduced"),
+        (_both(38, 24), _both(24, 38), "not reproduced"),
+        # Nothing is lost against heads that guess.
+        (_both(38, 13), _both(38, 13), "in part"),
+    ],
+)
+def test_carried_heads_are_held_against_a_tasks_own(
+    tmp_path: Path, from_one: tuple[bool, ...], from_two: tuple[bool, ...], verdict: str
+) -> None:
+    bench = Bench(tmp_path, "transfer").add("sav", from_one, source="one")
+    found = bench.add("sav", from_two, source="two").write()
+    text = "Heads found on one task carry to similar tasks."
+    assert _verdict(found, text) == verdict
