@@ -16,7 +16,7 @@ from pathlib import Path
 import headwise
 from benchmarks.evidence.chains import chains
 from benchmarks.evidence.page import write_page
-from benchmarks.evidence.run import Evidence
+from benchmarks.evidence.run import DTYPE, Evidence
 from benchmarks.evidence.tasks import TASKS
 from benchmarks.evidence.vectors import vectors
 from benchmarks.evidence.ways import Ways
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ledger = Ways(given.folder / "ways.jsonl")
     if set(parts) - {"vision", "page"}:
         # Methods and seeds read the same prompts; results stay the same.
-        engine = RememberingEngine(headwise.load())
+        engine = RememberingEngine(headwise.load(dtype=DTYPE))
         texts = [name for name, task in TASKS.items() if not task.images]
         if "classes" in parts:
             evidence.classes(engine, texts)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "lora" in parts:
             evidence.lora(engine, texts)
     if "vision" in parts:
-        seeing = RememberingEngine(headwise.load("embedded-vision"))
+        seeing = RememberingEngine(headwise.load("embedded-vision", dtype=DTYPE))
         evidence.classes(seeing, [name for name, task in TASKS.items() if task.images], shots=5)
         chains(seeing, ledger, seeds, given.items)
     if "page" in parts:

@@ -8,16 +8,16 @@ from pathlib import Path
 from benchmarks.evidence.claims import CLAIMS, RULE
 from benchmarks.evidence.findings import Findings, Share
 from benchmarks.evidence.plots import bars
-from benchmarks.evidence.run import LORA
+from benchmarks.evidence.run import DTYPE, LORA
 from headwise.evaluation.summary import Summary
 
-_HEAD = """# Results
+_HEAD = f"""# Results
 
 Every claim of the four papers that can be tested on two CPU cores, on the embedded models
-(SmolLM2-135M-Instruct, and the embedded vision model for pictures) with data that ships with
-headwise or that it draws. This page is written by `make results`, which goes on where it was
-stopped; nothing in it is typed by hand. Brackets are 95% intervals: over seeds and items for
-classifiers, over questions for the rest. Differences are taken item by item, on the same items.
+(SmolLM2-135M-Instruct, and the embedded vision model for pictures, in {DTYPE}) with data that
+ships with headwise or that it draws. This page is written by `make results`, which goes on where
+it was stopped; nothing in it is typed by hand. Brackets are 95% intervals: over seeds and items
+for classifiers, over questions for the rest. Differences are taken item by item, on the same items.
 
 A model of 135 million parameters is a small test of claims made for models of seven billion and
 more: what does not hold here may hold there, and the other way round. Other measurements, on data

@@ -28,6 +28,8 @@ from headwise.evaluation.plan import FitOn, Plan
 from headwise.evaluation.runner import run
 from headwise.methods.contracts import ClassifierMethod, RewardMethod
 
+# Two to three times as fast as float32 where the processor has matrix units for it.
+DTYPE = "bfloat16"
 CRITERION = "The answer is correct."
 CLASSIFIERS = ("sav", "sav-paper", "zero-shot", "in-context", "nearest-neighbour", "probe")
 REWARDS = (
