@@ -55,10 +55,8 @@ def _classes(findings: Findings) -> Iterator[str]:
     if not findings.classes:
         return
     yield "\n## Classifiers\n"
-    one = next(iter(findings.classes.values()))
     yield (
-        f"Accuracy of each method on {len(one.items)} items a task, mean over "
-        f"{max(row.n_seeds for row in one.methods)} seeds; 10 examples a class on text, 5 on "
+        "Accuracy of each method, mean over seeds; 10 examples a class on text, 5 on "
         f"pictures. LoRA trains {LORA.epochs} epochs at most, and stops after {LORA.patience} "
         "without a lower held-out loss. Seconds are of one fit; prompts that another method had "
         "read are counted at what reading such a prompt took. Whether one answer is right is no "
@@ -66,10 +64,14 @@ def _classes(findings: Findings) -> Iterator[str]:
     )
     names = list(dict.fromkeys(r.method for s in findings.classes.values() for r in s.methods))
     rows = [
-        [summary.benchmark.title, *(_cell(summary, name) for name in names)]
+        [
+            summary.benchmark.title,
+            f"{len(summary.items)} x {max(row.n_seeds for row in summary.methods)}",
+            *(_cell(summary, name) for name in names),
+        ]
         for summary in findings.classes.values()
     ]
-    yield table(("task", *names), rows)
+    yield table(("task", "items x seeds", *names), rows)
     costs = [
         [summary.benchmark.title, *(_seconds(summary, name) for name in names)]
         for summary in findings.classes.values()
