@@ -42,6 +42,7 @@ class Language(nn.Module):
         words = (" picture", " picture", "\n", " image")
         first = [tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in words]
         self.rows = nn.Parameter(table[first].clone())
+        self._scored = torch.cat([self.decoder.embed_tokens.weight, self.rows.detach().to(dtype)])
         self.image_token = tokenizer.convert_tokens_to_ids("<image>")
         self.dtype = dtype
 
@@ -84,9 +85,8 @@ class Language(nn.Module):
         return connected
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Scores of all tokens, the image tokens among them."""
-        table = torch.cat([self.decoder.embed_tokens.weight, self.rows.detach().to(self.dtype)])
-        return (hidden @ table.t()).float()
+        """Scores of all tokens, the image tokens among them as they began: they are never wanted."""
+        return (hidden @ self._scored.t()).float()
 
     def trainable(self) -> list[nn.Parameter]:
         """The parameters that are trained."""

@@ -90,7 +90,8 @@ def measured(language: Language, sight: Sight, held_out: Sequence[Shown]) -> str
             part = held_out[at : at + _MEASURED_AT_ONCE]
             batch = batched([shown.row for shown in part], language.dtype)
             hidden = language.hidden(batch, features(sight, part))
-            _, right, places = _predicted(language, batch, hidden)
+            logits, wanted, places = _predicted(language, batch, hidden)
+            right = logits.argmax(-1) == wanted
             for row, segments in enumerate(batch.tasks):
                 for segment, task in enumerate(segments[1:], 1):
                     own = (places[:, 0] == row) & (batch.segments[tuple(places.t())] == segment)
@@ -128,9 +129,10 @@ def _step(
         if isinstance(part, Replayed):
             return divergence(language, part)
         batch = batched([part.row], language.dtype)
-        losses, _, places = _predicted(
+        logits, wanted, places = _predicted(
             language, batch, language.hidden(batch, features(sight, [part]))
         )
+        losses = F.cross_entropy(logits, wanted, reduction="none")
         return (losses * batch.weights[tuple(places.t())]).sum() / weight
 
     # The longest first: the threads end together.
@@ -142,13 +144,13 @@ def _step(
 
 
 def _predicted(language: Language, batch: Batch, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The loss of each token that counts, whether it is the likeliest, and its row and column."""
+    """Of each token that counts: all tokens' scores, which it is, and its row and column."""
     places = batch.weights.nonzero()
     # A token is predicted from the one before it in what it reads, which the row may have
     # elsewhere only for the first token of a segment; and a segment begins with a given token.
     before = hidden[places[:, 0], places[:, 1] - 1]
     logits, wanted = language.logits(before), batch.tokens[places[:, 0], places[:, 1]]
-    return F.cross_entropy(logits, wanted, reduction="none"), logits.argmax(-1) == wanted, places
+    return logits, wanted, places
 
 
 def _optimizer(language: Language) -> torch.optim.Optimizer:
