@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 pytest.importorskip("PIL")
 
+from training.embedded_vision.checkpoints import read_checkpoint
 from training.embedded_vision.dialogues import Mix, exchanges, presence
 from training.embedded_vision.drawing import BOX, RESOLUTION, draw, draw_scene, rows_of
 from training.embedded_vision.examples import told_in
@@ -18,10 +20,11 @@ from training.embedded_vision.geometry import BELOW, GRID, LEFT, layout_of
 from training.embedded_vision.low_rank import LowRankLinear, without_update
 from training.embedded_vision.packed_attention import packed_attention, plan_of
 from training.embedded_vision.packing import IMAGE_TOKENS, Packer, batched
+from training.embedded_vision.reopen import reopened
 from training.embedded_vision.slots import COLUMN, LineWords, lines_of
 from training.embedded_vision.tower import Tower, vision_config
 
-from headwise.engines.embedded_vision import NEW_TOKENS
+from headwise.engines.embedded_vision import NEW_TOKENS, WEIGHTS
 from headwise.scenes.relations import Relation, linking_relations, reading_order
 from headwise.scenes.vocabulary import VALUES
 from tiny_tokenizer import build_tokenizer
@@ -194,3 +197,17 @@ def _shapes() -> tuple[str, ...]:
     from headwise.scenes import SHAPES
 
     return SHAPES
+
+
+def test_what_ships_is_read_back_as_the_checkpoints_it_came_from(tmp_path) -> None:
+    tower, language = reopened(WEIGHTS)
+    save_file(tower, tmp_path / "tower.safetensors", metadata={"step": "0"})
+    opened = Tower(vision_config(), 576)
+    assert read_checkpoint(tmp_path / "tower.safetensors", opened) == 0
+    left = {name for name, _ in opened.named_parameters()} - {n.split("/")[1] for n in tower}
+    assert left == {"heads.weight", "heads.bias"}
+    shipped = load_file(WEIGHTS)
+    assert torch.equal(opened.connector.weight, shipped["connector.weight"].float())
+    # Everything that ships is in one of the two, and the connector in the tower's alone.
+    assert len(tower) + len(language) == len(shipped)
+    assert all(value.dtype == torch.float32 for value in language.values())
