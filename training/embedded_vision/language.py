@@ -85,7 +85,7 @@ class Language(nn.Module):
         return connected
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Scores of all tokens, the image tokens among them as they began: they are never wanted."""
+        """Scores of all tokens; of image tokens, which are never wanted, as they began."""
         return (hidden @ self._scored.t()).float()
 
     def trainable(self) -> list[nn.Parameter]:
