@@ -43,7 +43,8 @@ _PARTS = {
     ),
     "rewards": (
         "Reward models on image preferences",
-        "Drawn scenes, 40 pairs to learn from, all of them plain; `lengthy` pads the wrong answer.",
+        "Drawn scenes, 40 pairs to learn from, all of them plain or half of them lengthy: those "
+        "pad the wrong answer.",
     ),
     "chains": (
         "Compositional chain of thought",

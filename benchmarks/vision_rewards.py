@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,45 +23,65 @@ STYLES: tuple[PairStyle, ...] = ("plain", "lengthy")
 _FIRST_SEED = 9_000_000
 
 
+SUPPORTS: dict[str, tuple[PairStyle, ...]] = {
+    "activation reward model": ("plain",),
+    "activation reward model, half its pairs lengthy": ("plain", "lengthy"),
+}
+"""What each reward model is fitted on, in equal parts."""
+
+
 def rewards(run: VisionRun, seed: int) -> None:
-    """Pair accuracy of the reward model and of token probability.
+    """Pair accuracy of reward models and of token probability.
 
     Args:
         run: What is shared.
         seed: Of the scenes and of the fit.
     """
-    support = image_preferences("plain", N_SUPPORT, _FIRST_SEED + 2 * seed)
-    model: headwise.RewardModel | None = None
-    for style in STYLES:
-        test = image_preferences(style, run.items // 2, _FIRST_SEED + 2 * seed + 1)
-        prompt = RewardPrompt(CRITERION)
-        asked = [prompt.scalar(pair.shown_prompt, pair.chosen) for pair in test]
-        row = Measured("rewards", style, seed, "", 0.0, len(test), run.tokens(asked), 0.0)
-        way = "token probability"
-        if not run.ledger.has("rewards", style, seed, way):
+    tests = {
+        style: image_preferences(style, run.items // 2, _FIRST_SEED + 2 * seed + 1)
+        for style in STYLES
+    }
+    for style, test in tests.items():
+        if not run.ledger.has("rewards", style, seed, "token probability"):
             watch = Stopwatch()
             right = token_probability_accuracy(run.engine, test, criterion=CRITERION)
-            run.add(replace(row, way=way, accuracy=right, answer_seconds=watch.seconds))
-        way = "activation reward model"
-        if not run.ledger.has("rewards", style, seed, way):
-            fit_seconds = 0.0
-            if model is None:
-                watch = Stopwatch()
-                method = headwise.ActivationRewardModel(CRITERION, seed=seed)
-                model = method.fit(run.engine, support, progress=True)
-                fit_seconds = watch.seconds
-            watch = Stopwatch()
-            right = model.accuracy(test, progress=True)
-            run.add(
-                replace(
-                    row,
-                    way=way,
-                    accuracy=right,
-                    answer_seconds=watch.seconds,
-                    fit_seconds=fit_seconds,
-                    n_heads=len(model.heads),
-                )
+            run.add(_measured(run, style, seed, "token probability", test, right, watch.seconds))
+    for way, styles in SUPPORTS.items():
+        missing = [style for style in STYLES if not run.ledger.has("rewards", style, seed, way)]
+        if not missing:
+            continue
+        # Other scenes for each style, and none of the tests': their seeds are odd.
+        support = [
+            pair
+            for number, style in enumerate(styles)
+            for pair in image_preferences(
+                style, N_SUPPORT // len(styles), _FIRST_SEED + 1_000 * number + 2 * seed
             )
+        ]
+        watch = Stopwatch()
+        method = headwise.ActivationRewardModel(CRITERION, seed=seed)
+        model = method.fit(run.engine, support, progress=True)
+        fit_seconds = watch.seconds
+        for style in missing:
+            watch = Stopwatch()
+            right = model.accuracy(tests[style], progress=True)
+            row = _measured(run, style, seed, way, tests[style], right, watch.seconds)
+            run.add(replace(row, fit_seconds=fit_seconds, n_heads=len(model.heads)))
+
+
+def _measured(
+    run: VisionRun,
+    style: PairStyle,
+    seed: int,
+    way: str,
+    test: Sequence[Preference],
+    accuracy: float,
+    seconds: float,
+) -> Measured:
+    prompt = RewardPrompt(CRITERION)
+    asked = [prompt.scalar(pair.shown_prompt, pair.chosen) for pair in test]
+    tokens = run.tokens(asked)
+    return Measured("rewards", style, seed, way, accuracy, len(test), tokens, seconds)
 
 
 def image_preferences(style: PairStyle, count: int, seed: int) -> list[Preference]:
