@@ -25,7 +25,7 @@ beside it. Seconds are this machine's{watch}.
 
 ```
 pip install --no-deps easy-vqa
-python -m benchmarks.vision --dtype {dtype} --items {items} -o results/vision.jsonl
+{ran}
 python -m benchmarks.vision_report results/vision.jsonl --dtype {dtype} -o docs/vision.md
 ```
 
@@ -61,7 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("ledger", type=Path, help="what benchmarks.vision wrote")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--dtype", default="bfloat16", help="what benchmarks.vision ran in")
-    parser.add_argument("--items", type=int, default=200, help="the items it was given")
+    parser.add_argument(
+        "--ran",
+        nargs="+",
+        default=["python -m benchmarks.vision -o results/vision.jsonl"],
+        help="the commands that filled the ledger",
+    )
     parser.add_argument(
         "--shared-cores", action="store_true", help="whether other work ran beside it"
     )
@@ -70,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no {given.ledger}; run benchmarks.vision first")
     given.output.parent.mkdir(parents=True, exist_ok=True)
     watch = ", with other work on the cores" if given.shared_cores else ""
-    head = _HEAD.format(dtype=given.dtype, items=given.items, watch=watch)
+    head = _HEAD.format(dtype=given.dtype, ran="\n".join(given.ran), watch=watch)
     given.output.write_text(head + render(Ledger(given.ledger).rows), encoding="utf-8")
 
 
