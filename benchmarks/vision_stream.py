@@ -62,9 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=2_000)
+    parser.add_argument("--dtype", default="float32", help="of the model, in both")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/vision_stream.json"))
     given = parser.parse_args(arguments)
-    engine = headwise.load("embedded-vision")
+    engine = headwise.load("embedded-vision", dtype=given.dtype)
     data = easy_vqa()
     support = drawn(data.train, "shape", PER_CLASS, np.random.default_rng(0))
     pictures = list(dict.fromkeys(one.picture for one in (*data.test, *data.train)))[: given.rows]
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = [json.dumps({"image": str(path), "text": TEXT}) for path in pictures]
         (folder / "rows.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
         del engine, classifier
-        seconds, memory = _predicted(folder)
+        seconds, memory = _predicted(folder, given.dtype)
     per_second = tokens * len(pictures) / seconds
     found = Streamed(len(pictures), tokens * len(pictures), seconds, per_second, floor, memory)
     given.output.parent.mkdir(parents=True, exist_ok=True)
@@ -89,10 +90,17 @@ def _example(one: Asked) -> Example:
     return Example(TEXT, one.answer, images=one.example.images)
 
 
-def _predicted(folder: Path) -> tuple[float, tuple[int, ...]]:
+def _predicted(folder: Path, dtype: str) -> tuple[float, tuple[int, ...]]:
     """Runs the command; its seconds and memory."""
     command = [sys.executable, "-m", "headwise", "predict", str(folder / "shapes")]
-    command += [str(folder / "rows.jsonl"), "-o", str(folder / "out.jsonl"), "--json"]
+    command += [
+        str(folder / "rows.jsonl"),
+        "-o",
+        str(folder / "out.jsonl"),
+        "--json",
+        "--dtype",
+        dtype,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     samples: list[tuple[float, int]] = []
     while process.poll() is None:
