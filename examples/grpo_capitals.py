@@ -121,8 +121,11 @@ def heads_reward(engine: Engine, support: Sequence[Country]) -> Rewards:
     """Two criteria from preference pairs; both judge answers of every length."""
     correct, short = [], []
     for number, country in enumerate(support):
-        right, wrong = _answers(country, country.capital), _answers(country, country.other)
-        form = number % len(right)
+        # A first run soon answered "The capital of Chad is Chad", which no pair forbade: pairs that
+        # punish what a policy finds are how such a reward is mended.
+        mistaken = country.name if number % 2 else country.other
+        right, wrong = _answers(country, country.capital), _answers(country, mistaken)
+        form = number // 2 % len(right)
         correct.append(Preference(country.question, right[form], wrong[form]))
         # Of wrong answers too, so that short does not come to mean correct.
         said = right if number % 2 else wrong
@@ -313,7 +316,7 @@ def train(run: Run, reward: Any, split: Split, model_folder: Path, checkpoints: 
         disable_tqdm=True,
     )
     trainer = GRPOTrainer(
-        model=AutoModelForCausalLM.from_pretrained(model_folder),
+        model=AutoModelForCausalLM.from_pretrained(model_folder, dtype=given["dtype"]),
         reward_funcs=reward,
         args=settings,
         train_dataset=Dataset.from_list([{"prompt": one.chat} for one in split.train]),
@@ -369,10 +372,10 @@ def plot(runs: Sequence[Run], path: Path) -> None:
         other.set_ylabel("share of answers")
         (check,) = other.plot(steps, checks, color="#1d4ed8", marker="s", label="correct and short")
         (name,) = other.plot(steps, named, color="#94a3b8", linestyle="--", label="correct")
-        axis.legend(handles=[line, check, name], loc="center right", fontsize=8)
         for one in (axis, other):
             one.spines["top"].set_visible(False)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
+    figure.legend(handles=[line, check, name], loc="lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=140)
     plt.close(figure)
 
@@ -386,13 +389,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("grpo_run"))
     parser.add_argument("--rewards", nargs="+", default=["heads", "biased"])
     parser.add_argument("--model", type=Path, help="a model's folder; the embedded one if left out")
-    parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--evaluate-every", type=int, default=10)
+    parser.add_argument(
+        "--dtype",
+        default="bfloat16",
+        help="of the frozen weights, the policy's and the judge's; float32 takes twice the time",
+    )
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--evaluate-every", type=int, default=5)
     parser.add_argument("--held-out", type=int, default=60, help="countries to evaluate on")
     parser.add_argument("--prompts-per-step", type=int, default=3)
     parser.add_argument("--num-generations", type=int, default=8)
     parser.add_argument("--max-completion-length", type=int, default=24)
-    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--learning-rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -405,7 +413,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not all(run.finished for run in runs):
         folder = given.model or embedded_model_path()
         split = split_countries(given.seed, given.held_out)
-        engine = load(folder)
+        engine = load(folder, dtype=given.dtype)
         for run in runs:
             if run.finished:
                 print(f"{run.path} is finished already.")

@@ -22,8 +22,6 @@ TokenIds = tuple[int, ...]
 
 # A prefix run costs a pass of its own; below this many tokens saved it does not pay.
 MIN_TOKENS_SAVED = 256
-# Share of a batch's token budget that may be padding: more costs more than a batch of its own.
-MOST_PADDING = 1 / 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,21 +179,10 @@ def pack(
     while start < len(rows):
         longest = len(requests[rows[start]].ids) - skip
         size = max(1, token_budget // longest)
-        lengths = [len(requests[row].ids) - skip for row in rows[start : start + size]]
-        members = rows[start : start + _little_padded(lengths, int(token_budget * MOST_PADDING))]
+        members = rows[start : start + size]
         batches.append(_batch(requests, members, skip, longest, pad_id))
-        start += len(members)
+        start += size
     return batches
-
-
-def _little_padded(lengths: Sequence[int], most: int) -> int:
-    """How many of the first rows, longest first, run together with so much padding at most."""
-    padding = 0
-    for size, length in enumerate(lengths):
-        padding += lengths[0] - length
-        if padding > most:
-            return size
-    return len(lengths)
 
 
 def _batch(

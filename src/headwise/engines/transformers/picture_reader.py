@@ -67,6 +67,10 @@ class PictureReader:
         found = self._pixels.get(picture.key)
         return self._processed(picture)[1] if found is None else found
 
+    def forget(self, picture: Picture) -> None:
+        """Drops a picture's pixels; they are made again if they are asked for again."""
+        self._pixels.take(picture.key)
+
     def expanded(self, text: str, pictures: Sequence[Picture]) -> str:
         """A text with everything that stands for its pictures.
 
