@@ -251,7 +251,7 @@ class Sight:
             found = self._look(picture)
             self._features.put(picture.key, found)
             self._features.trim(least=1)
-            # Once it is seen its pixels are of no more use; a stream of pictures would pile them up.
+            # Once seen, its pixels are of no more use; a stream of pictures would pile them up.
             self._reading.forget(picture)
         return found
 
