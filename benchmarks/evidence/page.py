@@ -60,7 +60,9 @@ def _classes(findings: Findings) -> Iterator[str]:
         f"pictures. LoRA trains {LORA.epochs} epochs at most, and stops after {LORA.patience} "
         "without a lower held-out loss. Seconds are of one fit; prompts that another method had "
         "read are counted at what reading such a prompt took. Whether one answer is right is no "
-        "task here: with this model every method is at chance on it.\n"
+        "task here: with this model every method is at chance on it. Zero-shot and in-context take "
+        "the likeliest class name as it is, without calibration: a model of this size mostly names "
+        "one class, whatever it is asked.\n"
     )
     names = list(dict.fromkeys(r.method for s in findings.classes.values() for r in s.methods))
     rows = [
