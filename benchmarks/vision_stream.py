@@ -93,14 +93,8 @@ def _example(one: Asked) -> Example:
 def _predicted(folder: Path, dtype: str) -> tuple[float, tuple[int, ...]]:
     """Runs the command; its seconds and memory."""
     command = [sys.executable, "-m", "headwise", "predict", str(folder / "shapes")]
-    command += [
-        str(folder / "rows.jsonl"),
-        "-o",
-        str(folder / "out.jsonl"),
-        "--json",
-        "--dtype",
-        dtype,
-    ]
+    command += [str(folder / "rows.jsonl"), "-o", str(folder / "out.jsonl")]
+    command += ["--json", "--dtype", dtype]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     samples: list[tuple[float, int]] = []
     while process.poll() is None:

@@ -135,10 +135,10 @@ def _vector_beats_shots(findings: Findings) -> Answered | None:
 
 def _more_shots(findings: Findings) -> Answered | None:
     curve = [way for way in findings.ways("vectors") if way.name.startswith("task vector of")]
-    if not curve or findings.way("vectors", "task vector") is None:
+    everything = findings.way("vectors", "task vector")
+    if not curve or everything is None:
         return None
     margin = findings.ways_margin("vectors", "task vector", curve[0].name)
-    everything = findings.way("vectors", "task vector")
     return Answered(shown(margin), f"{margin}; {'; '.join(map(str, [*curve, everything]))}")
 
 

@@ -221,3 +221,15 @@ def test_those_nearest_in_length_to_the_oldest_join_it_and_none_waits_for_ever(s
     script.open.set()
     assert [one.future.result(PATIENCE) for one in works] == [2, 4, 6, 8, 10]
     assert script.calls[1:] == [("a", (1, 5)), ("a", (2,)), ("a", (3,)), ("a", (4,))]
+
+
+def test_an_item_given_up_before_its_batcher_hears_of_it_harms_nobody(started, script, clock):
+    batcher = started()
+    busy(batcher, script)
+    given_up, wanted = work(script, 1, deadline=5.0), work(script, 2)
+    batcher.submit([given_up, wanted])
+    assert given_up.future.cancel()
+    clock.now = 10.0
+    script.open.set()
+    assert wanted.future.result(PATIENCE) == 4
+    assert (batcher.is_alive, batcher.waiting_items, batcher.waiting_tokens) == (True, 0, 0)

@@ -146,11 +146,11 @@ class Batcher:
 
     def cancel(self, works: Iterable[Work]) -> None:
         """Drops what still waits of some items; what runs already runs on, unheard."""
-        dropped = {id(work) for work in works if work.future.cancel()}
-        if not dropped:
+        cancelled = [work.future.cancel() for work in works]
+        if not any(cancelled):
             return
         with self._changed:
-            self._keep([work for work in self._waiting if id(work) not in dropped])
+            self._keep_pending()
             self._changed.notify_all()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -218,20 +218,21 @@ class Batcher:
             if work.future.set_running_or_notify_cancel():
                 batch.append(work)
                 tokens += work.tokens
-        taken = {id(work) for work in batch}
-        self._keep(work for work in self._waiting if id(work) not in taken)
+        self._keep_pending()
         return batch
 
     def _drop_late(self) -> None:
-        """Refuses what is past its deadline, and forgets what nobody waits for any more."""
         now = self.clock()
         for work in self._waiting:
             if work.deadline <= now and work.future.set_running_or_notify_cancel():
                 work.future.set_exception(DeadlineError(work.seconds))
-        self._keep(work for work in self._waiting if not work.future.done())
+        self._keep_pending()
 
-    def _keep(self, works: Iterable[Work]) -> None:
-        self._waiting = deque(works)
+    def _keep_pending(self) -> None:
+        """Forgets what runs, is done, or nobody waits for any more."""
+        self._waiting = deque(
+            work for work in self._waiting if not (work.future.running() or work.future.done())
+        )
         self._tokens = sum(work.tokens for work in self._waiting)
 
     def _run(self, batch: Sequence[Work]) -> None:
