@@ -115,7 +115,11 @@ def test_an_interrupted_job_is_gone_on_with(folder: Path) -> None:
         assert "64 of 70 rows are in" in words
         fails, before = False, len(seen.requests)
         done("ccot", file, "-o", out, *on(seen))
-        assert len(seen.requests) == before + 12
+        # A call that the failed job had given up may still reach the server now: never an old row.
+        asked = [question_of(body) for _, body in seen.requests[before:]]
+        again = [n for n in range(70) if any(f"number {n}?" in question for question in asked)]
+        assert again == list(range(64, 70))
+        assert 12 <= len(asked) < 20
     assert [row["question"] for row in read_jsonl(out)] == [row["question"] for row in rows]
 
 

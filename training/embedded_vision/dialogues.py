@@ -64,6 +64,7 @@ class Mix:
         kinds: The kinds of questions.
         graph_times: How much a scene graph counts: most of its tokens can be guessed.
         yes_no: How many more yes/no questions about the same objects.
+        relations: How many more yes/no questions about where objects lie.
         yes_no_times: How much a Yes or a No counts.
         several: The probability of a row with several pictures.
         counts: How likely each number of objects is.
@@ -80,6 +81,7 @@ class Mix:
     kinds: tuple[QuestionKind, ...] = QUESTION_KINDS
     graph_times: float = 1.0
     yes_no: int = 0
+    relations: int = 0
     yes_no_times: float = 1.0
     several: float = 0.3
     counts: tuple[float, ...] = (0.23, 0.23, 0.23, 0.23, 0.04, 0.04)
@@ -130,6 +132,22 @@ MIXES: dict[str, Mix] = {
         several=0.1,
         counts=(0.15, 0.25, 0.3, 0.3),
     ),
+    # Where objects lie is asked too seldom among all kinds of questions to be learned.
+    "relate": Mix(
+        questions=4,
+        judgements=3,
+        graph=0.8,
+        with_graph=0.3,
+        short=0.1,
+        long=0.0,
+        listing=0.4,
+        graph_times=5.0,
+        yes_no=6,
+        relations=6,
+        yes_no_times=2.0,
+        several=0.1,
+        counts=(0.1, 0.25, 0.3, 0.35),
+    ),
 }
 _VERIFIED: tuple[QuestionKind, ...] = ("attribute", "relation", "comparison", "existence")
 
@@ -148,7 +166,8 @@ def exchanges(scene: Scene, rng: np.random.Generator, mix: Mix) -> list[Exchange
     asked = shuffled(rng, questions(scene, rng, mix.kinds))
     found = [_asked(question, rng) for question in asked[: mix.questions]]
     found += [presence(scene, rng) for _ in range(mix.presence)]
-    found += _verified(scene, rng, mix.yes_no)
+    found += _verified(scene, rng, mix.yes_no, _VERIFIED)
+    found += _verified(scene, rng, mix.relations, ("relation",))
     if len(scene.objects) == 1:
         found += [only_object(scene, rng), only_object(scene, rng)]
     found += _judgements(scene, rng, mix.judgements)
@@ -289,9 +308,13 @@ def _judgements(scene: Scene, rng: np.random.Generator, count: int) -> Iterator[
         yield Exchange("judgement", text, judged.answer)
 
 
-def _verified(scene: Scene, rng: np.random.Generator, count: int) -> list[Exchange]:
+def _verified(
+    scene: Scene, rng: np.random.Generator, count: int, kinds: tuple[QuestionKind, ...]
+) -> list[Exchange]:
     """Yes/no questions: the same are asked of each scene with other answers."""
-    drawn = [question for _ in range(4) for question in questions(scene, rng, _VERIFIED)]
+    if not count:
+        return []
+    drawn = [question for _ in range(4) for question in questions(scene, rng, kinds)]
     asked = {question.text: question for question in drawn if question.is_yes_no}
     return [_asked(question, rng) for question in shuffled(rng, list(asked.values()))[:count]]
 
