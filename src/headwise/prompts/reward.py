@@ -12,7 +12,7 @@ The pictures that a turn of the prompt begins with stand before its name, as mod
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from headwise.content import Content, Image, Part, as_content, joined, parts_of
@@ -25,6 +25,8 @@ Form = Literal["scalar", "ranked"]
 SCALAR_QUESTION = "Does the response meet this criterion: {criterion}\nAnswer Yes or No."
 RANKED_QUESTION = "Which response better meets this criterion: {criterion}\nAnswer A or B."
 _ROLE_NAMES = {"system": "System", "user": "User", "assistant": "Assistant"}
+# How most judged conversations begin, and then goes on as none does.
+_BEGINNING = "User: \N{REFERENCE MARK}"
 # str.splitlines also breaks at these; a model may show any of them as a new line.
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029", "\n"))
 
@@ -70,7 +72,7 @@ class RewardPrompt:
             quoted_content(response),
             f"\n\n{self.scalar_question}",
         )
-        return Conversation.user(body, system=self.system)
+        return self._conversation(body)
 
     def ranked(self, prompt: Prompt, first: Response, second: Response) -> Conversation:
         """The conversation that asks which of two responses is better."""
@@ -83,7 +85,12 @@ class RewardPrompt:
             quoted_content(second),
             f"\n\n{question}",
         )
-        return Conversation.user(body, system=self.system)
+        return self._conversation(body)
+
+    def _conversation(self, body: Content) -> Conversation:
+        # A server asks about one response at a time, and every time begins alike.
+        like = Conversation.user(_BEGINNING, system=self.system)
+        return replace(Conversation.user(body, system=self.system), like=like)
 
     def with_shots(
         self, shots: tuple[tuple[Conversation, str], ...], query: Conversation

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -159,30 +160,50 @@ def _grow(shared: list[int], start: int, everyone: int) -> tuple[int, int]:
 
 
 def pack(
-    requests: Sequence[Request], group: SharingGroup, *, token_budget: int, pad_id: int
+    requests: Sequence[Request],
+    group: SharingGroup,
+    *,
+    token_budget: int,
+    pad_id: int,
+    call_tokens: int = 0,
 ) -> list[Batch]:
-    """Packs a group's requests into batches of similar length.
+    """Packs a group's requests into batches of similar length, so that all together take least.
 
     Args:
         requests: All requests.
         group: Which of them, and what they share.
         token_budget: Padded tokens a batch may have, the shared prefix not counted.
         pad_id: What padding is filled with.
+        call_tokens: What a call of the model costs beside its tokens, in tokens.
 
     Returns:
-        Batches, longest first, so that memory runs out at once or never.
+        Batches, the largest first, so that memory runs out at once or never.
     """
     skip = len(group.prefix)
     rows = sorted(group.rows, key=lambda row: -len(requests[row].ids))
-    batches: list[Batch] = []
-    start = 0
-    while start < len(rows):
-        longest = len(requests[rows[start]].ids) - skip
-        size = max(1, token_budget // longest)
-        members = rows[start : start + size]
-        batches.append(_batch(requests, members, skip, longest, pad_id))
-        start += size
-    return batches
+    lengths = [len(requests[row].ids) - skip for row in rows]
+    batches = [
+        _batch(requests, rows[start:end], skip, lengths[start], pad_id)
+        for start, end in pairwise(_cuts(lengths, token_budget, call_tokens))
+    ]
+    return sorted(batches, key=lambda batch: -batch.input_ids.numel())
+
+
+def _cuts(lengths: Sequence[int], token_budget: int, call_tokens: int) -> list[int]:
+    """Where to cut rows, longest first, for the fewest tokens with padding and calls counted."""
+    n = len(lengths)
+    # What the rows from each one on take at least, and where their first batch then ends.
+    least, ends = np.zeros(n + 1), np.zeros(n, dtype=np.int64)
+    for start in reversed(range(n)):
+        fit = min(n - start, max(1, token_budget // lengths[start]))
+        sizes = np.arange(1, fit + 1)
+        costs = least[start + 1 : start + 1 + fit] + lengths[start] * sizes
+        best = fit - 1 - int(np.argmin(costs[::-1]))  # Of equally good ones the fullest.
+        least[start], ends[start] = costs[best] + call_tokens, start + 1 + best
+    cuts = [0]
+    while cuts[-1] < n:
+        cuts.append(int(ends[cuts[-1]]))
+    return cuts
 
 
 def _batch(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from headwise.engines.transformers.batching import Request, SharingGroup, pack
+from headwise.engines.transformers.batching import Request, SharingGroup
 from headwise.engines.transformers.candidates import CandidatePlan
 from headwise.engines.transformers.forward import FrozenModel, only_at
 from headwise.engines.transformers.hooks import installed
@@ -49,7 +49,7 @@ def _spots(
     """For each request and spot, the log-probabilities of the tokens wanted there."""
     results: list[list[Tensor]] = [[] for _ in requests]
     everyone = SharingGroup((), tuple(range(len(requests))))
-    for batch in pack(requests, everyone, token_budget=frozen.token_budget, pad_id=frozen.pad_id):
+    for batch in frozen.batches(requests, everyone):
         prompts = [requests[row].spots[0] + 1 for row in batch.rows]
         inputs = {
             "input_ids": batch.input_ids.to(frozen.model.device),

@@ -38,6 +38,7 @@ from headwise.engines.transformers.masks import Strategy, Variants, variant_loss
 from headwise.engines.transformers.modes import evaluation_mode
 from headwise.engines.transformers.prefix_store import PrefixStore
 from headwise.engines.transformers.prefixes import run_prefix, supports_prefixes
+from headwise.engines.transformers.reproducible import ask_for_reproducible_products
 from headwise.engines.transformers.sight import sight_of, why_blind
 from headwise.engines.transformers.strategy import StrategyChooser
 from headwise.engines.transformers.streaming import stream_text
@@ -109,6 +110,7 @@ class TransformersEngine:
         self.model = model
         self.tokenizer: PreTrainedTokenizerBase = own
         self.processor = processor
+        ask_for_reproducible_products(model)
         located = locate_heads(model)
         if verify_layout:
             verify_heads(model, located)

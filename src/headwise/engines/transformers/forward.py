@@ -36,6 +36,10 @@ from headwise.errors import EngineError
 from headwise.heads import Steering
 from headwise.progress import progress_bar
 
+# A call of few tokens is hardly dearer by the token on a CPU; a GPU waits for its kernels' launch.
+_CALL_TOKENS_CPU = 24
+_CALL_TOKENS_GPU = 1_024
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrozenModel:
@@ -58,6 +62,16 @@ class FrozenModel:
     shares_prefixes: bool
     beginnings: KeptBeginnings
     sight: Sight | None = None
+
+    def batches(self, requests: Sequence[Request], group: SharingGroup) -> list[Batch]:
+        """A group's requests in the batches that take this model least."""
+        return pack(
+            requests,
+            group,
+            token_budget=self.token_budget,
+            pad_id=self.pad_id,
+            call_tokens=_CALL_TOKENS_CPU if self.model.device.type == "cpu" else _CALL_TOKENS_GPU,
+        )
 
     @property
     def core(self) -> nn.Module:
@@ -143,8 +157,7 @@ def _planned(
             if not _may_share(frozen, requests, shared):
                 shared, kept = replace(group, prefix=()), ()
             prefix = _states(frozen, shared, is_kept=bool(kept))
-            batches = pack(requests, shared, token_budget=frozen.token_budget, pad_id=frozen.pad_id)
-            for batch in batches:
+            for batch in frozen.batches(requests, shared):
                 yield _Planned(batch, prefix, shared.prefix)
                 bar.advance(len(batch.rows))
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from headwise.engines.transformers.grouped_attention import grouped_sdpa
 from headwise.engines.transformers.pictures import true_ids
 from headwise.engines.transformers.sight import Sight
 from headwise.errors import EngineError
@@ -153,10 +154,11 @@ def run_prefix(
     # Plain layers keep the whole prefix where a sliding one would drop its beginning.
     cache = DynamicCache()
     if sight is None:
-        model.base_model(input_ids=input_ids, past_key_values=cache, use_cache=True)
+        with grouped_sdpa(model):
+            model.base_model(input_ids=input_ids, past_key_values=cache, use_cache=True)
     else:
         inputs = sight.inputs([ids], [len(ids)])
-        with sight.shown([ids]):
+        with grouped_sdpa(model), sight.shown([ids]):
             sight.core(input_ids=input_ids, past_key_values=cache, use_cache=True, **inputs)
     return PrefixStates(tuple(_keys_and_values(layer) for layer in cache.layers), len(ids))
 
