@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from headwise.errors import InputError
 from headwise.heads import HeadSet, Steering
 
 from .subject import CANDIDATES, CONVERSATIONS, Subject, assert_close
@@ -69,3 +71,22 @@ def test_a_steered_call_gives_the_same_bits_twice(subject: Subject) -> None:
         subject.engine.token_logprobs(CONVERSATIONS, CANDIDATES, steering) for _ in range(2)
     )
     assert torch.equal(first, second)
+
+
+def test_each_conversation_may_be_steered_in_its_own_way(subject: Subject) -> None:
+    ways = [
+        subject.steering(operation="replace", positions="prompt"),
+        None,
+        subject.steering(operation="add", positions="generated", scale=0.5),
+    ]
+    each = [ways[number % len(ways)] for number in range(len(CONVERSATIONS))]
+    found = subject.engine.token_logprobs(CONVERSATIONS, CANDIDATES, each)
+    for way in ways:
+        alone = subject.engine.token_logprobs(CONVERSATIONS, CANDIDATES, way)
+        own = [number for number, one in enumerate(each) if one is way]
+        assert_close(found[own], alone[own], 1e-4)
+
+
+def test_too_few_steerings_are_refused(subject: Subject) -> None:
+    with pytest.raises(InputError, match="1 steerings for 2 conversations"):
+        subject.engine.token_logprobs(CONVERSATIONS[:2], CANDIDATES, [None])

@@ -142,6 +142,20 @@ def test_criteria_share_the_reading_of_a_response(
     assert sum(together) < 0.8 * sum(apart)
 
 
+def test_steered_criteria_share_a_prefill(
+    tiny_model: PreTrainedModel, tiny_engine: Engine, steered: RewardModel
+) -> None:
+    other = fit(tiny_engine, "The answer is honest.", readout="steered")
+    both = Rewards({"kind": steered, "honest": other})
+    prompts, responses = PROMPTS[:1], [LONG * 4]
+    with counting_tokens(tiny_model) as apart:
+        expected = steered.score(prompts, responses) + other.score(prompts, responses)
+    with counting_tokens(tiny_model) as together:
+        found = both.score(prompts, responses)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert sum(together) < 0.8 * sum(apart)
+
+
 def test_equal_responses_are_read_once(tiny_model: PreTrainedModel, correct: RewardModel) -> None:
     with counting_tokens(tiny_model) as once:
         alone = correct.score(PROMPTS[:1], ["yes"])

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
+from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering, Steerings
 from headwise.prompts.conversation import Conversation
 
 
@@ -134,7 +134,7 @@ class Engine(Protocol):
         self,
         conversations: Sequence[Conversation],
         candidates: Sequence[str],
-        steering: Steering | None = None,
+        steering: Steerings = None,
         *,
         progress: bool = False,
     ) -> Tensor:
@@ -143,15 +143,17 @@ class Engine(Protocol):
         Args:
             conversations: `n` conversations.
             candidates: `c` continuations, the same for every conversation.
-            steering: Head activations to put back.
+            steering: Head activations to put back: the same in all conversations, or one (or None)
+                for each.
             progress: Whether to show a progress bar on stderr.
 
         Returns:
             `(n, c)` float64: the sum over each candidate's tokens of its log-probability.
 
         Raises:
-            InputError: There is no candidate or an empty one, or the steering does not fit the
-                layout: a head does not exist, or its vector has another width or is not finite.
+            InputError: There is no candidate or an empty one; there is another number of steerings
+                than of conversations; or one does not fit the layout: a head does not exist, or its
+                vector has another width or is not finite.
         """
         ...
 

@@ -3,7 +3,14 @@
 from headwise.heads.activations import HeadActivations, HeadVectors
 from headwise.heads.index import HeadIndex, HeadSet
 from headwise.heads.layout import HeadLayout, LayerHeads
-from headwise.heads.steering import Operation, Positions, Steering
+from headwise.heads.steering import (
+    Operation,
+    Positions,
+    Steering,
+    Steerings,
+    in_common,
+    steering_of_each,
+)
 
 __all__ = [
     "HeadActivations",
@@ -15,4 +22,7 @@ __all__ = [
     "Operation",
     "Positions",
     "Steering",
+    "Steerings",
+    "in_common",
+    "steering_of_each",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -87,3 +88,36 @@ class Steering:
             layer: (torch.tensor(numbers), torch.stack(rows))
             for layer, (numbers, rows) in sorted(grouped.items())
         }
+
+
+Steerings: TypeAlias = Steering | Sequence[Steering | None] | None
+"""One steering for all conversations of a call, or one (or none) for each."""
+
+
+def steering_of_each(steering: Steerings, n: int) -> list[Steering | None]:
+    """The steering of each of `n` conversations.
+
+    Args:
+        steering: One for all, or one for each.
+        n: How many conversations.
+
+    Returns:
+        `n` of them; one that steers no head is none.
+
+    Raises:
+        InputError: There is another number of them.
+    """
+    if steering is None or isinstance(steering, Steering):
+        each: list[Steering | None] = [steering] * n
+    else:
+        each = list(steering)
+    if len(each) != n:
+        raise InputError(
+            f"Got {len(each)} steerings for {n} conversations; give one for all, or one for each."
+        )
+    return [one if one is not None and len(one.heads) else None for one in each]
+
+
+def in_common(each: Sequence[Steering | None]) -> Steerings:
+    """One steering for all where all are the same one; each one's own otherwise."""
+    return each[0] if len({id(one) for one in each}) == 1 else each

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from headwise.engines.base import Engine
-from headwise.heads import HeadSet, Steering
+from headwise.heads import HeadSet, Steering, in_common
 from headwise.methods.reward_readouts import ReadoutWeights, steered_log_odds
 from headwise.prompts.conversation import Conversation
 from headwise.selection.directions import DirectionReadout
@@ -54,10 +54,9 @@ def judge(
 ) -> list[Judgements]:
     """Judges all that several reward models ask.
 
-    The conversations of all sparse readouts go through one `capture` of all their heads, so that
-    what they begin with alike (a prompt and its response, before the criterion) is read once. Those
-    of steered readouts go through one `token_logprobs` for each steering, since a call steers all
-    its conversations alike.
+    The conversations of all sparse readouts go through one `capture` of all their heads, and those
+    of all steered readouts that have the same answers through one `token_logprobs`: what they begin
+    with alike (a prompt and its response, before the criterion) is read once in each.
 
     Args:
         engine: The frozen model.
@@ -68,21 +67,15 @@ def judge(
         The judgements of each.
     """
     sparse = _sparse_margins(engine, everyone, progress)
+    steered = _steered_odds(engine, everyone, progress)
     judgements = []
-    for questions, margins in zip(everyone, sparse, strict=True):
-        steered = None
+    for questions, margins, odds in zip(everyone, sparse, steered, strict=True):
         if not questions.conversations:
             nothing = torch.empty(0, dtype=torch.float64)
             judgements.append(Judgements(nothing, nothing, nothing))
             continue
-        if questions.steering is not None:
-            unique = _Unique(questions.conversations)
-            found = steered_log_odds(
-                engine, unique.once, questions.answers, questions.steering, progress=progress
-            )
-            steered = found[unique.rows]
-        values = questions.weights.combine(margins, steered)
-        judgements.append(Judgements(values, margins, steered))
+        values = questions.weights.combine(margins, odds)
+        judgements.append(Judgements(values, margins, odds))
     return judgements
 
 
@@ -114,6 +107,30 @@ def _sparse_margins(
         margins.append(one.sparse.margins(activations)[rows])
         start += len(one.conversations)
     return margins
+
+
+def _steered_odds(
+    engine: Engine, everyone: Sequence[Questions], progress: bool
+) -> list[Tensor | None]:
+    """The log-odds of each steered readout; None for one that steers nothing, or asks nothing."""
+    found: list[Tensor | None] = [None] * len(everyone)
+    alike: dict[tuple[str, str], list[int]] = {}
+    for number, one in enumerate(everyone):
+        if one.steering is not None and one.conversations:
+            alike.setdefault(one.answers, []).append(number)
+    for answers, numbers in alike.items():
+        parts = [_Unique(everyone[number].conversations) for number in numbers]
+        asked = [conversation for part in parts for conversation in part.once]
+        steering = [
+            everyone[number].steering
+            for number, part in zip(numbers, parts, strict=True)
+            for _ in part.once
+        ]
+        odds = steered_log_odds(engine, asked, answers, in_common(steering), progress=progress)
+        sizes = [len(part.once) for part in parts]
+        for number, part, own in zip(numbers, parts, odds.split(sizes), strict=True):
+            found[number] = own[part.rows]
+    return found
 
 
 def _union(readouts: Sequence[DirectionReadout]) -> HeadSet:

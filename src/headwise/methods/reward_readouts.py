@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from headwise.engines.base import Engine
-from headwise.heads import Steering
+from headwise.heads import Steerings
 from headwise.methods.reward_support import Contrast
 from headwise.prompts.conversation import Conversation
 from headwise.selection.calibration import fit_scale
@@ -52,7 +52,7 @@ def steered_log_odds(
     engine: Engine,
     conversations: Sequence[Conversation],
     answers: tuple[str, str],
-    steering: Steering | None,
+    steering: Steerings,
     *,
     progress: bool = False,
 ) -> Tensor:
@@ -62,7 +62,7 @@ def steered_log_odds(
         engine: The frozen model.
         conversations: `n` conversations that ask for a judgement.
         answers: The positive and the negative answer.
-        steering: The chosen heads; None for plain token probability.
+        steering: The chosen heads, for all or one for each; None for plain token probability.
         progress: Whether to show a progress bar.
 
     Returns:

@@ -16,7 +16,7 @@ from headwise.engines.base import (
     TruncatedText,
 )
 from headwise.errors import EngineError, InputError
-from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
+from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering, Steerings
 from headwise.prompts.conversation import Conversation
 
 
@@ -56,7 +56,7 @@ class SteeredEngine:
         self,
         conversations: Sequence[Conversation],
         candidates: Sequence[str],
-        steering: Steering | None = None,
+        steering: Steerings = None,
         *,
         progress: bool = False,
     ) -> Tensor:
@@ -142,7 +142,7 @@ class SteeredEngine:
         """Cuts a text to a token budget; see `Engine.truncate`."""
         return self.engine.truncate(text, max_tokens)
 
-    def _only(self, steering: Steering | None) -> Steering:
+    def _only(self, steering: Steerings) -> Steering:
         if not self.is_open:
             raise EngineError(
                 "This steered engine was used after its `with` block; run inside the block, or "

@@ -22,7 +22,7 @@ from headwise.engines.openai.wire import MOST_STOPS, plain_prompt, wire_messages
 from headwise.engines.sampling import check_sampling, cut_at_stop
 from headwise.engines.usage import Usage
 from headwise.errors import EngineError, InputError
-from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
+from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering, Steerings
 from headwise.prompts.conversation import Conversation
 
 TokenLimit = Literal["max_tokens", "max_completion_tokens"]
@@ -156,7 +156,7 @@ class OpenAIEngine:
         self,
         conversations: Sequence[Conversation],
         candidates: Sequence[str],
-        steering: Steering | None = None,
+        steering: Steerings = None,
         *,
         progress: bool = False,
     ) -> Tensor:
@@ -307,7 +307,7 @@ class OpenAIEngine:
                 )
         return response.choices[0]
 
-    def _refuse_steering(self, steering: Steering | None) -> None:
+    def _refuse_steering(self, steering: Steerings) -> None:
         if steering is not None:
             self._refuse("steering")
 

@@ -8,6 +8,7 @@ and its keys and values serve them all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from headwise.engines.transformers.hooks import TokenPositions
+from headwise.engines.transformers.packed_rows import PackedRows
 from headwise.engines.transformers.pictures import before_cut_picture, true_ids
 
 TokenIds = tuple[int, ...]
@@ -76,14 +78,17 @@ class Batch:
     Args:
         rows: Their request numbers.
         ids: Their tokens, without the group's prefix.
-        input_ids: `(len(rows), t)` int64, what the model is given for them, padded on the right.
+        input_ids: `(len(rows), t)` int64, what the model is given for them, padded on the right; or
+            `(1, t)`, where they lie behind one another.
         spots: The rows' positions of interest, in row order, relative to `input_ids`.
+        packed: Where the rows are that lie behind one another; None where each is a row.
     """
 
     rows: tuple[int, ...]
     ids: tuple[TokenIds, ...]
     input_ids: Tensor
     spots: TokenPositions
+    packed: PackedRows | None = None
 
 
 def common_prefix_length(first: Sequence[int], second: Sequence[int]) -> int:
@@ -204,6 +209,53 @@ def _cuts(lengths: Sequence[int], token_budget: int, call_tokens: int) -> list[i
     while cuts[-1] < n:
         cuts.append(int(ends[cuts[-1]]))
     return cuts
+
+
+def pack_behind(
+    requests: Sequence[Request], group: SharingGroup, *, token_budget: int
+) -> list[Batch]:
+    """Packs a group's requests behind one another, so that there is no padding.
+
+    Args:
+        requests: All requests.
+        group: Which of them, and what they share.
+        token_budget: Tokens a batch may have, the shared prefix not counted.
+
+    Returns:
+        Batches of about equally many tokens, the longest rows first.
+    """
+    skip = len(group.prefix)
+    rows = sorted(group.rows, key=lambda row: -len(requests[row].ids))
+    total = sum(len(requests[row].ids) - skip for row in rows)
+    wanted = total / math.ceil(total / token_budget)
+    batches: list[Batch] = []
+    members: list[int] = []
+    done = taken = 0
+    for row in rows:
+        length = len(requests[row].ids) - skip
+        # Attention alone pads, to the longest row, and so may take no more than four times as much.
+        padded = (len(members) + 1) * (len(requests[members[0]].ids) - skip) if members else 0
+        is_full = done + taken + length / 2 > wanted * (len(batches) + 1)
+        if members and (is_full or taken + length > token_budget or padded > 4 * token_budget):
+            batches.append(_behind(requests, members, skip))
+            done, taken, members = done + taken, 0, []
+        members.append(row)
+        taken += length
+    return [*batches, _behind(requests, members, skip)] if members else batches
+
+
+def _behind(requests: Sequence[Request], members: Sequence[int], skip: int) -> Batch:
+    everyone = tuple(requests[row].ids[skip:] for row in members)
+    packed = PackedRows.of([len(ids) for ids in everyone])
+    input_ids = torch.tensor([[token for ids in everyone for token in true_ids(ids)]])
+    starts = packed.places[:, 0].tolist()
+    columns = [
+        start + spot - skip
+        for row, start in zip(members, starts, strict=True)
+        for spot in requests[row].spots
+    ]
+    spots = TokenPositions(torch.zeros(len(columns), dtype=torch.long), torch.tensor(columns))
+    return Batch(tuple(members), everyone, input_ids, spots, packed)
 
 
 def _batch(

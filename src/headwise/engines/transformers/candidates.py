@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
 
 from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.errors import InputError
 from headwise.prompts.conversation import Conversation
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,67 @@ def plan_candidates(
         requests.append(Request(ids + continuation[:-1], spots))
         wanted.append([(token,) for token in continuation])
     return CandidatePlan(tuple(requests), tuple(wanted), tuple(places))
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePlans:
+    """The requests that score the candidates of many conversations.
+
+    Args:
+        plans: One a conversation.
+        n_candidates: How many candidates each has.
+    """
+
+    plans: tuple[CandidatePlan, ...]
+    n_candidates: int
+
+    @classmethod
+    def of(
+        cls,
+        encoder: PromptEncoder,
+        conversations: Sequence[Conversation],
+        candidates: Sequence[str],
+    ) -> CandidatePlans:
+        """Plans the same candidates for all conversations."""
+        plans = tuple(plan_candidates(encoder, one, candidates) for one in conversations)
+        return cls(plans, len(candidates))
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests, those of one conversation after another."""
+        return [request for plan in self.plans for request in plan.requests]
+
+    @property
+    def wanted(self) -> list[list[tuple[int, ...]]]:
+        """The tokens asked for at each spot of each request."""
+        return [tokens for plan in self.plans for tokens in plan.wanted]
+
+    def of_each_request(self, values: Sequence[T]) -> list[T]:
+        """What each conversation has, for each of its requests."""
+        return [
+            value
+            for plan, value in zip(self.plans, values, strict=True)
+            for _ in range(len(plan.requests))
+        ]
+
+    def summed(self, found: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Log-probabilities of the candidates, from those of their tokens.
+
+        Args:
+            found: For each request and spot, a value for each token asked for.
+
+        Returns:
+            `(conversations, candidates)` float64.
+        """
+        result = torch.empty(len(self.plans), self.n_candidates, dtype=torch.float64)
+        start = 0
+        for row, plan in enumerate(self.plans):
+            for candidate, (number, column) in enumerate(plan.places):
+                spots = found[start + number]
+                rest = sum(float(values[0]) for values in spots[1:])
+                result[row, candidate] = float(spots[0][column]) + rest
+            start += len(plan.requests)
+        return result
 
 
 def competing_tokens(

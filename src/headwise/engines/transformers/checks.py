@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from headwise.errors import ActivationError, InputError
-from headwise.heads import HeadLayout, HeadSet, HeadVectors, Steering
+from headwise.heads import (
+    HeadLayout,
+    HeadSet,
+    HeadVectors,
+    Steering,
+    Steerings,
+    steering_of_each,
+)
 
 
 def check_heads(layout: HeadLayout, heads: HeadSet | None) -> None:
@@ -49,6 +56,18 @@ def check_steering(layout: HeadLayout, steering: Steering | None) -> None:
                 f"({width},), the width of that head in this model."
             )
         _require_finite(vector * steering.scale, f"The scaled steering vector of {index}")
+
+
+def checked_steerings(layout: HeadLayout, steering: Steerings, n: int) -> list[Steering | None]:
+    """The steering of each of `n` conversations, all of which fit a model.
+
+    Raises:
+        InputError: There is another number of them, or one does not fit; see `check_steering`.
+    """
+    each = steering_of_each(steering, n)
+    for one in {id(one): one for one in each}.values():
+        check_steering(layout, one)
+    return each
 
 
 def check_masks(

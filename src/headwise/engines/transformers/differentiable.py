@@ -49,7 +49,7 @@ def _spots(
     """For each request and spot, the log-probabilities of the tokens wanted there."""
     results: list[list[Tensor]] = [[] for _ in requests]
     everyone = SharingGroup((), tuple(range(len(requests))))
-    for batch in frozen.batches(requests, everyone):
+    for batch in frozen.padded(requests, everyone):
         prompts = [requests[row].spots[0] + 1 for row in batch.rows]
         inputs = {
             "input_ids": batch.input_ids.to(frozen.model.device),

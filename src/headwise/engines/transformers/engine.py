@@ -13,7 +13,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixi
 from headwise.engines.base import HeadEffects, ModelFingerprint, Sampling, TruncatedText
 from headwise.engines.sampling import check_sampling
 from headwise.engines.transformers.batching import Request
-from headwise.engines.transformers.candidates import competing_tokens, plan_candidates
+from headwise.engines.transformers.candidates import (
+    CandidatePlans,
+    competing_tokens,
+    plan_candidates,
+)
 from headwise.engines.transformers.checks import (
     check_finite,
     check_heads,
@@ -21,11 +25,13 @@ from headwise.engines.transformers.checks import (
     check_paired,
     check_steering,
     check_strengths,
+    checked_steerings,
 )
 from headwise.engines.transformers.differentiable import logprobs_with_gradients
 from headwise.engines.transformers.fingerprint import fingerprint_of, weights_state
 from headwise.engines.transformers.forward import (
     FrozenModel,
+    Packing,
     logprobs_at_spots,
     read_heads,
     read_hidden,
@@ -36,6 +42,7 @@ from headwise.engines.transformers.kept_beginnings import KeptBeginnings
 from headwise.engines.transformers.locate import layout_of, locate_heads
 from headwise.engines.transformers.masks import Strategy, Variants, variant_losses
 from headwise.engines.transformers.modes import evaluation_mode
+from headwise.engines.transformers.packing_trial import packing_works, shortest_window
 from headwise.engines.transformers.prefix_store import PrefixStore
 from headwise.engines.transformers.prefixes import run_prefix, supports_prefixes
 from headwise.engines.transformers.reproducible import ask_for_reproducible_products
@@ -46,7 +53,7 @@ from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.engines.transformers.variant_batches import variant_batches
 from headwise.engines.transformers.verify import verify_heads
 from headwise.errors import InputError
-from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering
+from headwise.heads import HeadActivations, HeadLayout, HeadSet, HeadVectors, Steering, Steerings
 from headwise.progress import progress_bar
 from headwise.prompts.conversation import Conversation
 
@@ -132,6 +139,7 @@ class TransformersEngine:
             and (sight is None or sight.shares_prefixes),
             KeptBeginnings(run, beginning_bytes),
             sight,
+            Packing(packing_works, shortest_window(model)),
         )
         self._layout = layout_of(located)
         self._fingerprint = fingerprint_of(
@@ -185,31 +193,22 @@ class TransformersEngine:
         self,
         conversations: Sequence[Conversation],
         candidates: Sequence[str],
-        steering: Steering | None = None,
+        steering: Steerings = None,
         *,
         progress: bool = False,
     ) -> Tensor:
         """Log-probability of each candidate continuation; see `Engine.token_logprobs`."""
         if not candidates:
             raise InputError("token_logprobs needs one candidate at least.")
-        check_steering(self._layout, steering)
-        requests: list[Request] = []
-        wanted: list[list[tuple[int, ...]]] = []
-        places: list[list[tuple[int, int]]] = []
-        for conversation in conversations:
-            plan = plan_candidates(self._encoder, conversation, candidates)
-            places.append([(len(requests) + number, column) for number, column in plan.places])
-            requests.extend(plan.requests)
-            wanted.extend(plan.wanted)
+        each = checked_steerings(self._layout, steering, len(conversations))
+        plans = CandidatePlans.of(self._encoder, conversations, candidates)
+        steered, wanted = plans.of_each_request(each), plans.wanted
         self._forget_if_trained()
         with evaluation_mode(self.model):
-            found = logprobs_at_spots(self._frozen, requests, wanted, steering, progress=progress)
-        result = torch.empty(len(conversations), len(candidates), dtype=torch.float64)
-        for row, columns in enumerate(places):
-            for candidate, (number, column) in enumerate(columns):
-                rest = sum(float(values[0]) for values in found[number][1:])
-                result[row, candidate] = float(found[number][0][column]) + rest
-        return result
+            found = logprobs_at_spots(
+                self._frozen, plans.requests, wanted, steered, progress=progress
+            )
+        return plans.summed(found)
 
     def mask_losses(
         self,

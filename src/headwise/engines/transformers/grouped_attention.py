@@ -3,7 +3,7 @@
 transformers copies them once for each query head as soon as there is a mask, and a step of
 parallel queries always has one: with a long prefix that copy costs more than the attention.
 
-And torch's CPU kernel rounds a row by how long its batch is: see `_in_tiles`.
+And torch's CPU kernel rounds a row by how long its batch is: see `attend_in_tiles`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def grouped_attention(model: PreTrainedModel) -> Iterator[None]:
         yield
         return
     AttentionInterface.register(_NAME, masked_attention)
-    with _implementation(config, _NAME):
+    with attending_by(model, _NAME):
         yield
 
 
@@ -61,21 +61,36 @@ def grouped_sdpa(model: PreTrainedModel) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    config = model.config.get_text_config(decoder=True)
-    usual = config._attn_implementation == "sdpa" and model.device.type == "cpu"
-    # Older architectures choose their code by this name themselves, and know no other.
-    by_interface = bool(getattr(model, "_supports_attention_backend", False))
-    if not usual or not by_interface or config.sub_configs:
+    if not attends_by_torch(model):
         yield
         return
     AttentionInterface.register(_OWN_MASKS, _sdpa_attention)
     AttentionMaskInterface.register(_OWN_MASKS, sdpa_mask)
-    with _implementation(config, _OWN_MASKS):
+    with attending_by(model, _OWN_MASKS):
         yield
 
 
+def attends_by_torch(model: PreTrainedModel) -> bool:
+    """Whether a model attends by torch's CPU kernel, and would attend otherwise if asked to."""
+    config = model.config.get_text_config(decoder=True)
+    usual = config._attn_implementation == "sdpa" and model.device.type == "cpu"
+    # Older architectures choose their code by this name themselves, and know no other.
+    by_interface = bool(getattr(model, "_supports_attention_backend", False))
+    return usual and by_interface and not config.sub_configs
+
+
 @contextmanager
-def _implementation(config: Any, name: str) -> Iterator[None]:
+def attending_by(model: PreTrainedModel, name: str) -> Iterator[None]:
+    """Has a model attend by what is registered under a name, while the block runs.
+
+    Args:
+        model: The model.
+        name: The name, known to `AttentionInterface` and `AttentionMaskInterface`.
+
+    Yields:
+        Nothing.
+    """
+    config = model.config.get_text_config(decoder=True)
     own = config._attn_implementation
     config._attn_implementation = name
     try:
@@ -97,7 +112,7 @@ def _sdpa_attention(
     if known and query.dtype == torch.float32 and _fits(attention_mask, key):
         by_own = others.get("is_causal")
         causal = bool(getattr(module, "is_causal", True) if by_own is None else by_own)
-        attended = _in_tiles(query, key, value, attention_mask, scaling, causal=causal)
+        attended = attend_in_tiles(query, key, value, attention_mask, scaling, causal=causal)
     elif attention_mask is None or query.shape[1] == key.shape[1] or not known:
         output: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **others
@@ -112,7 +127,7 @@ def _fits(mask: Tensor | None, key: Tensor) -> bool:
     return mask is None or (mask.ndim == 4 and mask.shape[-1] == key.shape[2])
 
 
-def _in_tiles(
+def attend_in_tiles(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -127,6 +142,17 @@ def _in_tiles(
     with another exponential; and its products of few rows take other code. So a row's rounding
     hangs on the length of the longest row beside it: 1e-7 there, and 5e-5 in a reward after thirty
     layers. Filled up to whole tiles, with what nothing looks at, there is no rest.
+
+    Args:
+        query: See `masked_attention`.
+        key: See `masked_attention`.
+        value: See `masked_attention`.
+        mask: True, or 0, where a query looks; None for what `causal` says.
+        scaling: Factor on the scores.
+        causal: Whether a query looks at no later key, where there is no mask.
+
+    Returns:
+        `(rows, heads, q, value_dim)`.
     """
     n, t = query.shape[2], key.shape[2]
     more_n, more_t = -n % _TILE, -t % _TILE

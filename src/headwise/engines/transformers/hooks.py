@@ -125,6 +125,16 @@ def steering_hooks(
     }
 
 
+def one_after_another(first: PreHook, second: PreHook) -> PreHook:
+    """A hook that does what two do; each may give a module other arguments."""
+
+    def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        changed = first(module, args)
+        return second(module, args if changed is None else changed) or changed
+
+    return hook
+
+
 def _steer_hook(
     steering: Steering,
     entry: LocatedLayer,

@@ -12,7 +12,14 @@ from torch import Tensor
 from headwise.engines.activation_cache import ActivationCache, capture_once, conversation_key
 from headwise.engines.transformers.engine import TransformersEngine
 from headwise.engines.transformers.shelf import Shelf
-from headwise.heads import HeadActivations, HeadSet, Steering
+from headwise.heads import (
+    HeadActivations,
+    HeadSet,
+    Steering,
+    Steerings,
+    in_common,
+    steering_of_each,
+)
 from headwise.prompts.conversation import Conversation
 
 _MOST_LOGPROBS = 100_000
@@ -80,14 +87,18 @@ class RememberingEngine(TransformersEngine):
         self,
         conversations: Sequence[Conversation],
         candidates: Sequence[str],
-        steering: Steering | None = None,
+        steering: Steerings = None,
         *,
         progress: bool = False,
     ) -> Tensor:
         """Log-probability of each candidate continuation; see `Engine.token_logprobs`."""
         self._forget_if_trained()
         # Steering counts by identity; as part of a key it lives on, so that no other gets its id.
-        asked = [(conversation_key(one), tuple(candidates), steering) for one in conversations]
+        each = steering_of_each(steering, len(conversations))
+        asked = [
+            (conversation_key(one), tuple(candidates), own)
+            for one, own in zip(conversations, each, strict=True)
+        ]
         rows = {key: row for key in asked if (row := self._logprobs.get(key)) is not None}
         missing = {
             key: one for key, one in zip(asked, conversations, strict=True) if key not in rows
@@ -95,7 +106,10 @@ class RememberingEngine(TransformersEngine):
         started = time.perf_counter()
         if missing or not asked:
             found = self._within.token_logprobs(
-                list(missing.values()), candidates, steering, progress=progress
+                list(missing.values()),
+                candidates,
+                in_common([own for *_, own in missing]),
+                progress=progress,
             )
             for key, row in zip(missing, found, strict=True):
                 rows[key] = row.clone()

@@ -16,6 +16,7 @@ from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.forward import FrozenModel, read_heads
 from headwise.engines.transformers.locate import layout_of
 from headwise.engines.transformers.masks import Strategy, Variants, variant_losses
+from headwise.engines.transformers.packing_trial import shortest_window
 from headwise.engines.transformers.prefix_store import PrefixStore
 from headwise.heads import HeadVectors
 
@@ -86,7 +87,7 @@ class StrategyChooser:
         if not self._frozen.shares_prefixes:
             return "whole"
         rounded = 1 << max(length - 1, 1).bit_length()
-        fits = rounded + _TRIAL_TARGET <= _shortest_window(self._frozen)
+        fits = rounded + _TRIAL_TARGET <= shortest_window(self._frozen.model)
         key = (min(rounded, _TRIAL_TOKENS), fits)
         if key not in self._chosen:
             self._chosen[key] = _choose(self._frozen, *key)
@@ -148,9 +149,3 @@ def _unit_vectors(
         for layer in activations
     )
     return HeadVectors(layout_of(frozen.located), values)
-
-
-def _shortest_window(frozen: FrozenModel) -> float:
-    config = frozen.model.config.get_text_config(decoder=True)
-    named = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
-    return min([float(n) for n in named if isinstance(n, int) and n > 0], default=float("inf"))
