@@ -2,25 +2,26 @@
 
     python -m benchmarks.serve_load --out results/serve_load.json --markdown results/serve_load.md
 
-Four parts, in one run on one machine: the items scored offline in one call; the same items from
-many clients over HTTP; four times the rate that the server bore, at which it must refuse what it
-cannot answer and keep its memory; and a server that is killed under load and started again.
+Four parts, in one run on one machine: the items scored offline in one call, before and after the
+same items from many clients over HTTP; four times the rate that the server bore, at which it must
+refuse what it cannot answer and keep its memory; and a server that is killed under load and started
+again.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import headwise
 from benchmarks.machine import machine_facts
@@ -51,7 +52,7 @@ class Figures:
     Args:
         machine: Where it ran.
         model: The model.
-        offline_seconds: For all items in one call, the faster of two.
+        offline_seconds: For all items in one call: the mean of a run before and one after the load.
         load: Many clients.
         overload: Four times the rate.
         kill: Killed and started again; None where it was left out.
@@ -117,22 +118,28 @@ def run(options: argparse.Namespace, folder: Path) -> Figures:
     prompts, responses = items_to_score(n)
     reward.score(prompts[:64], responses[:64])
     times = []
-    for _ in range(2):
+
+    def score_offline() -> NDArray[np.float64]:
         started = time.perf_counter()
         rewards = reward.score(prompts, responses)
         times.append(time.perf_counter() - started)
         _say(f"offline: {n} items in {times[-1]:.1f} s")
-    model_id = engine.fingerprint.model_id
-    del engine, reward
-    gc.collect()
-    asked = Asked(tuple(prompts), tuple(responses), rewards)
+        return rewards
+
+    asked = Asked(tuple(prompts), tuple(responses), score_offline())
     requests = [range(start, start + options.items) for start in range(0, n, options.items)]
-    load, over, kill = asyncio.run(_serve(options, folder, asked, requests))
-    return Figures(machine_facts(), model_id, min(times), load, over, kill)
+    load, over, kill = asyncio.run(_serve(options, folder, asked, requests, score_offline))
+    # A machine's speed changes within minutes: served stands between two offline runs.
+    offline = sum(times) / len(times)
+    return Figures(machine_facts(), engine.fingerprint.model_id, offline, load, over, kill)
 
 
 async def _serve(
-    options: argparse.Namespace, folder: Path, asked: Asked, requests: Sequence[Sequence[int]]
+    options: argparse.Namespace,
+    folder: Path,
+    asked: Asked,
+    requests: Sequence[Sequence[int]],
+    score_offline: Callable[[], object],
 ) -> tuple[LoadFigures, OverloadFigures, KillFigures | None]:
     arguments = [str(folder / "judge"), "--queue-items", str(options.queue_items)]
     arguments += ["--max-items", str(options.items), "--deadline", "600"]
@@ -144,6 +151,7 @@ async def _serve(
         await steady(server, warm, [[row] for row in range(len(warm))], options.clients)
         load = await steady(server, asked, requests, options.clients)
         _say(f"served: {load.items} items in {load.seconds:.1f} s")
+        score_offline()
         rate = OVERLOAD * load.items_per_second
         over = await overload(server, asked, requests, rate)
         _say(f"overloaded at {rate:.1f} items/s: {over.statuses}")
