@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
@@ -18,56 +17,33 @@ pytestmark = [
 
 # In a process of its own: MKL takes its mode at its first product, and two threads share rows out.
 PROGRAM = """
-import json
-import sys
-
 import torch
 
 import headwise
-from headwise.data.demo import load_capitals
-from headwise.data.pairs import plain_preferences
+from headwise.prompts.conversation import Conversation
 
 torch.set_num_threads(2)
 engine = headwise.load()
-pairs = plain_preferences(load_capitals())[:8]
-method = headwise.ActivationRewardModel("The answer is correct.", readout="sparse")
-reward = method.fit(engine, pairs)
-prompts = [f"What is {n} times {n}? {'Think of it. ' * (n * n % 40)}" for n in range(6)]
-responses = ["It is a number. " * (1 + n * 5 % 7) for n in range(6)]
-
-
-def scored(at):
-    return reward.score([prompts[n] for n in at], [responses[n] for n in at]).tolist()
-
-
-def steered(at):
-    asked = [headwise.Conversation.user(prompts[n]) for n in at]
-    return engine.token_logprobs(asked, ["Yes", "No"], steering).tolist()
-
-
-everyone = list(range(6))
-steering = None
-found = {}
-for name, score in {"sparse": scored, "asked": steered}.items():
-    found[name] = {
-        "together": score(everyone),
-        "alone": [score([n])[0] for n in everyone],
-        "threes": [value for n in range(0, 6, 3) for value in score(everyone[n : n + 3])],
-        "backwards": score(everyone[::-1])[::-1],
-    }
-json.dump(found, sys.stdout)
+asked = [
+    Conversation.user(f"What is {n} times {n}?" + " Think of it." * n, system="Be brief.")
+    for n in (0, 1, 3, 9)
+]
+captured = engine.capture(asked)
+scored = engine.token_logprobs(asked, ["Yes", " not at all"])
+for rows in ([0], [1], [2, 3], [3, 0, 1]):
+    some = [asked[row] for row in rows]
+    assert torch.equal(engine.token_logprobs(some, ["Yes", " not at all"]), scored[rows]), rows
+    found = engine.capture(some)
+    for layer in engine.layout.layers:
+        assert torch.equal(found.layer(layer.layer), captured.layer(layer.layer)[rows]), rows
 """
 
 
 def test_a_score_does_not_depend_on_its_batch() -> None:
     plain = {key: value for key, value in os.environ.items() if key != "MKL_CBWR"}
+    # Other tests run beside it: threads that wait awake for a core that is taken cost minutes.
+    patient = {**plain, "OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=plain, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM], env=patient, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for name, ways in json.loads(done.stdout).items():
-        together = ways.pop("together")
-        for way, values in ways.items():
-            flat = [x for row in values for x in (row if isinstance(row, list) else [row])]
-            own = [x for row in together for x in (row if isinstance(row, list) else [row])]
-            assert flat == pytest.approx(own, abs=1e-9, rel=0), (name, way)
