@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import shutil
 from collections.abc import Iterator
@@ -152,6 +153,26 @@ def test_the_answer_is_in_the_picture(loaded: Loaded, shape: str, color: str) ->
     image = _picture(shape, color)
     assert loaded.answer("What color is the shape?", image).strip().lower() == color
     assert loaded.answer("What shape is in the image?", image).strip().lower() == shape
+
+
+def test_in_bfloat16_each_patch_keeps_its_position(loaded: Loaded) -> None:
+    tower = loaded.model.model.vision_model
+    side = 96 // tower.patch_size
+    mask = torch.ones(1, side, side, dtype=torch.bool)
+    table = tower.embeddings.position_embedding
+    seen: list[torch.Tensor] = []
+    handle = table.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    rounded = copy.deepcopy(tower.embeddings.patch_embedding).bfloat16()
+    try:
+        plain = torch.zeros(1, 3, 96, 96)
+        tower.embeddings(plain, mask)
+        tower.embeddings.patch_embedding, own = rounded, tower.embeddings.patch_embedding
+        tower.embeddings(plain.bfloat16(), mask)
+        tower.embeddings.patch_embedding = own
+    finally:
+        handle.remove()
+    assert len(seen[0].unique()) == side * side
+    assert torch.equal(seen[0], seen[1])
 
 
 def test_the_folder_in_the_cache_is_made_once() -> None:
