@@ -155,20 +155,21 @@ def test_the_answer_is_in_the_picture(loaded: Loaded, shape: str, color: str) ->
     assert loaded.answer("What shape is in the image?", image).strip().lower() == shape
 
 
-def test_in_bfloat16_each_patch_keeps_its_position(loaded: Loaded) -> None:
+def test_in_bfloat16_each_patch_keeps_its_position(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tower = loaded.model.model.vision_model
     side = 96 // tower.patch_size
-    mask = torch.ones(1, side, side, dtype=torch.bool)
-    table = tower.embeddings.position_embedding
+    mask, plain = torch.ones(1, side, side, dtype=torch.bool), torch.zeros(1, 3, 96, 96)
     seen: list[torch.Tensor] = []
-    handle = table.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    handle = tower.embeddings.position_embedding.register_forward_pre_hook(
+        lambda _, given: seen.append(given[0])
+    )
     rounded = copy.deepcopy(tower.embeddings.patch_embedding).bfloat16()
     try:
-        plain = torch.zeros(1, 3, 96, 96)
         tower.embeddings(plain, mask)
-        tower.embeddings.patch_embedding, own = rounded, tower.embeddings.patch_embedding
+        monkeypatch.setattr(tower.embeddings, "patch_embedding", rounded)
         tower.embeddings(plain.bfloat16(), mask)
-        tower.embeddings.patch_embedding = own
     finally:
         handle.remove()
     assert len(seen[0].unique()) == side * side

@@ -131,28 +131,26 @@ def test_forms_may_be_mixed(correct: RewardModel, ranked: RewardModel) -> None:
 def test_criteria_share_the_reading_of_a_response(
     tiny_model: PreTrainedModel, correct: RewardModel, concise: RewardModel
 ) -> None:
-    both = Rewards({"correct": correct, "concise": concise})
-    prompts, responses = PROMPTS[:1], [LONG * 4]
-    with counting_tokens(tiny_model) as apart:
-        expected = correct.score(prompts, responses) + concise.score(prompts, responses)
-    with counting_tokens(tiny_model) as together:
-        found = both.score(prompts, responses)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    # Nearly all of a conversation is the response, which is read once instead of twice.
-    assert sum(together) < 0.8 * sum(apart)
+    check_read_once(tiny_model, correct, concise)
 
 
 def test_steered_criteria_share_a_prefill(
     tiny_model: PreTrainedModel, tiny_engine: Engine, steered: RewardModel
 ) -> None:
     other = fit(tiny_engine, "The answer is honest.", readout="steered")
-    both = Rewards({"kind": steered, "honest": other})
+    check_read_once(tiny_model, steered, other)
+
+
+def check_read_once(model: PreTrainedModel, first: RewardModel, second: RewardModel) -> None:
+    """Together, two criteria give what they give apart, and read a long response once."""
+    both = Rewards({"first": first, "second": second})
     prompts, responses = PROMPTS[:1], [LONG * 4]
-    with counting_tokens(tiny_model) as apart:
-        expected = steered.score(prompts, responses) + other.score(prompts, responses)
-    with counting_tokens(tiny_model) as together:
+    with counting_tokens(model) as apart:
+        expected = first.score(prompts, responses) + second.score(prompts, responses)
+    with counting_tokens(model) as together:
         found = both.score(prompts, responses)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    # Nearly all of a conversation is the response, which is read once instead of twice.
     assert sum(together) < 0.8 * sum(apart)
 
 

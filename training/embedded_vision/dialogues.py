@@ -132,23 +132,11 @@ MIXES: dict[str, Mix] = {
         several=0.1,
         counts=(0.15, 0.25, 0.3, 0.3),
     ),
-    # Where objects lie is asked too seldom among all kinds of questions to be learned.
-    "relate": Mix(
-        questions=4,
-        judgements=3,
-        graph=0.8,
-        with_graph=0.3,
-        short=0.1,
-        long=0.0,
-        listing=0.4,
-        graph_times=5.0,
-        yes_no=6,
-        relations=6,
-        yes_no_times=2.0,
-        several=0.1,
-        counts=(0.1, 0.25, 0.3, 0.35),
-    ),
 }
+# Where objects lie is asked too seldom among all kinds of questions to be learned.
+MIXES["relate"] = replace(
+    MIXES["tell"], graph=0.8, listing=0.4, relations=6, counts=(0.1, 0.25, 0.3, 0.35)
+)
 _VERIFIED: tuple[QuestionKind, ...] = ("attribute", "relation", "comparison", "existence")
 
 

@@ -120,4 +120,4 @@ def steering_of_each(steering: Steerings, n: int) -> list[Steering | None]:
 
 def in_common(each: Sequence[Steering | None]) -> Steerings:
     """One steering for all where all are the same one; each one's own otherwise."""
-    return each[0] if len({id(one) for one in each}) == 1 else each
+    return each[0] if len(set(each)) == 1 else each

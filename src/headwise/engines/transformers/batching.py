@@ -185,13 +185,18 @@ def pack(
         Batches, the largest first, so that memory runs out at once or never.
     """
     skip = len(group.prefix)
-    rows = sorted(group.rows, key=lambda row: -len(requests[row].ids))
-    lengths = [len(requests[row].ids) - skip for row in rows]
+    rows, lengths = _longest_first(requests, group)
     batches = [
         _batch(requests, rows[start:end], skip, lengths[start], pad_id)
         for start, end in pairwise(_cuts(lengths, token_budget, call_tokens))
     ]
     return sorted(batches, key=lambda batch: -batch.input_ids.numel())
+
+
+def _longest_first(requests: Sequence[Request], group: SharingGroup) -> tuple[list[int], list[int]]:
+    """A group's rows, and how many tokens each has behind the group's prefix."""
+    rows = sorted(group.rows, key=lambda row: -len(requests[row].ids))
+    return rows, [len(requests[row].ids) - len(group.prefix) for row in rows]
 
 
 def _cuts(lengths: Sequence[int], token_budget: int, call_tokens: int) -> list[int]:
@@ -224,24 +229,30 @@ def pack_behind(
     Returns:
         Batches of about equally many tokens, the longest rows first.
     """
-    skip = len(group.prefix)
-    rows = sorted(group.rows, key=lambda row: -len(requests[row].ids))
-    total = sum(len(requests[row].ids) - skip for row in rows)
+    rows, lengths = _longest_first(requests, group)
+    return [
+        _behind(requests, rows[start:end], len(group.prefix))
+        for start, end in pairwise(_even_cuts(lengths, token_budget))
+    ]
+
+
+def _even_cuts(lengths: Sequence[int], token_budget: int) -> list[int]:
+    """Where to cut rows, longest first, for as few batches as fit, of about equally many tokens."""
+    total = sum(lengths)
     wanted = total / math.ceil(total / token_budget)
-    batches: list[Batch] = []
-    members: list[int] = []
-    done = taken = 0
-    for row in rows:
-        length = len(requests[row].ids) - skip
+    cuts = [0]
+    before = before_cut = 0
+    for row, length in enumerate(lengths):
+        size = row - cuts[-1]
+        is_full = before + length / 2 > wanted * len(cuts)
+        is_over = before - before_cut + length > token_budget
         # Attention alone pads, to the longest row, and so may take no more than four times as much.
-        padded = (len(members) + 1) * (len(requests[members[0]].ids) - skip) if members else 0
-        is_full = done + taken + length / 2 > wanted * (len(batches) + 1)
-        if members and (is_full or taken + length > token_budget or padded > 4 * token_budget):
-            batches.append(_behind(requests, members, skip))
-            done, taken, members = done + taken, 0, []
-        members.append(row)
-        taken += length
-    return [*batches, _behind(requests, members, skip)] if members else batches
+        is_padded = (size + 1) * lengths[cuts[-1]] > 4 * token_budget
+        if size and (is_full or is_over or is_padded):
+            cuts.append(row)
+            before_cut = before
+        before += length
+    return [*cuts, len(lengths)]
 
 
 def _behind(requests: Sequence[Request], members: Sequence[int], skip: int) -> Batch:

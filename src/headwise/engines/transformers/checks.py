@@ -65,7 +65,7 @@ def checked_steerings(layout: HeadLayout, steering: Steerings, n: int) -> list[S
         InputError: There is another number of them, or one does not fit; see `check_steering`.
     """
     each = steering_of_each(steering, n)
-    for one in {id(one): one for one in each}.values():
+    for one in dict.fromkeys(each):
         check_steering(layout, one)
     return each
 

@@ -33,7 +33,7 @@ from headwise.engines.transformers.hooks import (
 )
 from headwise.engines.transformers.kept_beginnings import KeptBeginnings, beginning_of
 from headwise.engines.transformers.locate import LocatedLayer
-from headwise.engines.transformers.packed_rows import PackedRows, packed_attention
+from headwise.engines.transformers.packed_rows import packed_attention
 from headwise.engines.transformers.prefixes import PrefixStates, run_prefix
 from headwise.engines.transformers.sight import Sight
 from headwise.errors import EngineError
@@ -333,26 +333,18 @@ def logprobs_at_spots(
 
 def _inputs(frozen: FrozenModel, requests: Sequence[Request], planned: _Planned) -> dict[str, Any]:
     """What the model is called with for one batch."""
-    batch = planned.batch
-    if batch.packed is not None:
-        return _packed_inputs(frozen, batch, batch.packed, planned)
-    prompts = [requests[row].spots[0] + 1 - len(planned.before) for row in batch.rows]
-    beside = frozen.beside(batch.ids, prompts, [planned.before] * len(batch.rows))
+    batch, n_before = planned.batch, len(planned.before)
+    if batch.packed is None:
+        n_rows = len(batch.rows)
+        prompts = [requests[row].spots[0] + 1 - n_before for row in batch.rows]
+        beside = frozen.beside(batch.ids, prompts, [planned.before] * n_rows)
+    else:
+        n_rows, beside = 1, {"position_ids": batch.packed.positions(n_before)}
     inputs = {"input_ids": batch.input_ids.to(frozen.model.device), **beside}
     if planned.prefix is None:
         return {**inputs, "use_cache": False}
-    cache = planned.prefix.expanded_cache(len(batch.rows))
+    cache = planned.prefix.expanded_cache(n_rows)
     return {**inputs, "past_key_values": cache, "use_cache": True}
-
-
-def _packed_inputs(
-    frozen: FrozenModel, batch: Batch, rows: PackedRows, planned: _Planned
-) -> dict[str, Any]:
-    positions = rows.positions(len(planned.before))
-    inputs = {"input_ids": batch.input_ids, "position_ids": positions}
-    if planned.prefix is None:
-        return {**inputs, "use_cache": False}
-    return {**inputs, "past_key_values": planned.prefix.expanded_cache(1), "use_cache": True}
 
 
 def only_at(spots: TokenPositions) -> PreHook:
@@ -379,19 +371,17 @@ def _steered(
     steering: Sequence[Steering | None],
 ) -> dict[nn.Module, PreHook]:
     """Hooks that steer each row of a batch as it is to be steered."""
-    kinds = {id(own): own for row in batch.rows if (own := steering[row]) is not None}
+    chosen: dict[Steering, list[int]] = {}
+    spot = 0
+    for row in batch.rows:
+        own, n_spots = steering[row], len(requests[row].spots)
+        if own is not None:
+            n_steered = n_spots if own.positions == "generated" else 1
+            chosen.setdefault(own, []).extend(range(spot, spot + n_steered))
+        spot += n_spots
     hooks: dict[nn.Module, PreHook] = {}
-    for kind, own in kinds.items():
-        chosen: list[int] = []
-        spot = 0
-        for row in batch.rows:
-            n_spots = len(requests[row].spots)
-            if id(steering[row]) == kind:
-                n_steered = n_spots if own.positions == "generated" else 1
-                chosen.extend(range(spot, spot + n_steered))
-            spot += n_spots
-        keep = torch.tensor(chosen)
-        where = TokenPositions(batch.spots.rows[keep], batch.spots.columns[keep])
+    for own, spots in chosen.items():
+        where = TokenPositions(batch.spots.rows[spots], batch.spots.columns[spots])
         for module, hook in steering_hooks(own, frozen.located, where).items():
             hooks[module] = one_after_another(hooks[module], hook) if module in hooks else hook
     return hooks

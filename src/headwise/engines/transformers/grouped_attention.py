@@ -23,8 +23,8 @@ _NAME = "headwise_grouped"
 _OWN_MASKS = "headwise_sdpa"
 # Whole vectors and blocks for every width of registers that CPUs have.
 _TILE = 32
-# What some architectures add to attention, and this one does not have.
-_UNSUPPORTED = ("s_aux", "softcap", "position_bias")
+UNSUPPORTED = ("s_aux", "softcap", "position_bias")
+"""What some architectures add to attention, and ours does not have."""
 
 
 @contextmanager
@@ -200,7 +200,7 @@ def masked_attention(
     Raises:
         NotImplementedError: There is no mask, or the architecture adds something of its own.
     """
-    added = [name for name in _UNSUPPORTED if others.get(name) is not None]
+    added = [name for name in UNSUPPORTED if others.get(name) is not None]
     if attention_mask is None or attention_mask.ndim != 4 or added:
         raise NotImplementedError(f"Grouped attention needs a mask and no {added}.")
     # The CPU's kernel knows groups; a GPU's, with a mask, does not.

@@ -18,14 +18,12 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
 from headwise.engines.transformers.grouped_attention import (
+    UNSUPPORTED,
     attend_in_tiles,
     attending_by,
-    attends_by_torch,
 )
 
 _NAME = "headwise_packed"
-# What some architectures add to attention, and this one does not have.
-_UNSUPPORTED = ("s_aux", "softcap", "position_bias", "cache")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,11 +80,6 @@ def packed_attention(model: PreTrainedModel, rows: PackedRows) -> Iterator[None]
         _ROWS.reset(token)
 
 
-def may_pack(model: PreTrainedModel) -> bool:
-    """Whether a model chooses its attention so that it can be made to see rows apart."""
-    return attends_by_torch(model)
-
-
 def _no_mask(*given: Any, **named: Any) -> None:
     """What is seen of what is known to the attention alone."""
 
@@ -101,7 +94,7 @@ def _attend_apart(
     **others: Any,
 ) -> tuple[Tensor, None]:
     rows = _ROWS.get()
-    added = [name for name in _UNSUPPORTED if others.get(name) is not None]
+    added = [name for name in (*UNSUPPORTED, "cache") if others.get(name) is not None]
     if len(query) != 1 or attention_mask is not None or added or others.get("is_causal") is False:
         raise NotImplementedError(f"Packed rows attend causally, without a mask or {added}.")
     n_before = key.shape[2] - query.shape[2]

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from headwise.engines.transformers.batching import Request
 from headwise.engines.transformers.forward import FrozenModel, Packing, read_heads
-from headwise.engines.transformers.packed_rows import may_pack
+from headwise.engines.transformers.grouped_attention import attends_by_torch
 
 _LENGTHS = (24, 9, 17)
 _N_SHARED = 7
@@ -32,7 +32,8 @@ def packing_works(frozen: FrozenModel) -> bool:
         Whether they do; False also where the model sees pictures, has another past than keys and
         values, or lets nobody choose its attention.
     """
-    if frozen.sight is not None or not frozen.shares_prefixes or not may_pack(frozen.model):
+    may_be_told = frozen.sight is None and attends_by_torch(frozen.model)
+    if not may_be_told or not frozen.shares_prefixes:
         return False
     packed = replace(frozen, packing=Packing(lambda _: True))
     alone = replace(frozen, packing=Packing(lambda _: False))
@@ -74,4 +75,4 @@ def shortest_window(model: PreTrainedModel) -> float:
     """Tokens that the layer which looks back least sees."""
     config = model.config.get_text_config(decoder=True)
     named = (getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size"))
-    return min([float(n) for n in named if isinstance(n, int) and n > 0], default=float("inf"))
+    return min([float(n) for n in named if isinstance(n, int) and n > 0], default=math.inf)
