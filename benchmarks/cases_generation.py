@@ -19,6 +19,7 @@ from benchmarks.timing import Contender
 from headwise import Sampling
 from headwise.heads import Steering
 from headwise.prompts.conversation import Conversation
+from headwise.prompts.in_context import InContextPrompt
 
 _STEERED, _PROMPT_ONLY = "steered, every token", "steered, prompt only"
 
@@ -32,8 +33,13 @@ def generation_cases(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Case
         seed: Seed of the steered heads.
 
     Yields:
-        One case.
+        One case for prompts of their own, and one for prompts that begin alike.
     """
+    yield _own_prompts(subject, sizes, seed)
+    yield _begun_alike(subject, sizes)
+
+
+def _own_prompts(subject: Subject, sizes: Sizes, seed: int) -> Case:
     examples = topics(sizes.rows, 0).support
     conversations = [Conversation.user(example.text) for example in examples[: sizes.rows]]
     steering = subject.steering(subject.mean_vectors(tuple(e.text for e in examples[:8])), seed)
@@ -46,7 +52,7 @@ def generation_cases(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Case
         Contender("plain", "headwise", lambda: work.run(None), 2),
         Contender("transformers alone", "floor", work.run_transformers, 2),
     )
-    yield Case(
+    return Case(
         "generation",
         f"Generation, {sizes.new_tokens} tokens for {len(conversations)} prompts at once",
         f"Greedy; {len(steering.heads)} heads of {len(steering.heads.layers)} layers steered. The "
@@ -58,6 +64,27 @@ def generation_cases(subject: Subject, sizes: Sizes, seed: int) -> Iterator[Case
             Comparison("plain", "transformers alone", "cost"),
         ),
         lambda: work.checks(steering),
+    )
+
+
+def _begun_alike(subject: Subject, sizes: Sizes) -> Case:
+    examples = topics(sizes.worked + sizes.asked, 0).support
+    prompt = InContextPrompt("chat")
+    shown, asked = examples[: sizes.worked], examples[sizes.worked :][: sizes.asked]
+    conversations = [prompt.with_shots(shown, one) for one in asked]
+    work = _Generation(subject, conversations, sizes.few_tokens)
+    return Case(
+        "generation, begun alike",
+        f"Generation, {sizes.few_tokens} tokens for {len(asked)} questions after the same "
+        f"{len(shown)} worked examples",
+        "Greedy. headwise runs the worked examples once, transformers for every question, all in "
+        "one batch.",
+        (
+            Contender("plain", "headwise", lambda: work.run(None), 2),
+            Contender("transformers alone", "floor", work.run_transformers, 2),
+        ),
+        (Comparison("plain", "transformers alone", "cost"),),
+        work.checks_of_text,
     )
 
 
@@ -109,15 +136,19 @@ class _Generation:
     def checks(self, steering: Steering) -> tuple[Check, ...]:
         """Whether all write as many tokens, and plain text is what transformers writes."""
         counts = [self._passes(steering), self._passes(None)]
-        expected = [self._subject.encoder.decode(ids) for ids in self.run_transformers().tolist()]
-        said = self.run(None)
-        differ = sum(a != b for a, b in zip(said, expected, strict=True))
         return (
             Check(
                 "forward passes by which steered and plain differ", abs(counts[0] - counts[1]), 0
             ),
-            Check("plain texts that transformers alone writes otherwise", differ, 0),
+            *self.checks_of_text(),
         )
+
+    def checks_of_text(self) -> tuple[Check, ...]:
+        """Whether plain text is what transformers writes."""
+        expected = [self._subject.encoder.decode(ids) for ids in self.run_transformers().tolist()]
+        said = self.run(None)
+        differ = sum(a != b for a, b in zip(said, expected, strict=True))
+        return (Check("plain texts that transformers alone writes otherwise", differ, 0),)
 
     def _passes(self, steering: Steering | None) -> int:
         count = 0

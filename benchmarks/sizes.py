@@ -21,6 +21,9 @@ class Sizes:
         response_tokens: Tokens of each.
         new_tokens: Tokens generated.
         rows: Prompts generated from at once.
+        worked: Worked examples that prompts begin alike with.
+        asked: How many questions follow them.
+        few_tokens: Tokens of each answer.
         calls: Calls in each repeat of what takes less than a second.
         search_prompt: Prompt length of the whole search.
         search_examples: Training prompts of the whole search; a quarter as many are held out.
@@ -38,6 +41,9 @@ class Sizes:
     response_tokens: int = 64
     new_tokens: int = 64
     rows: int = 4
+    worked: int = 16
+    asked: int = 16
+    few_tokens: int = 8
     calls: int = 5
     search_prompt: int = 128
     search_examples: int = 64
@@ -56,6 +62,9 @@ QUICK = Sizes(
     response_tokens=16,
     new_tokens=6,
     rows=2,
+    worked=4,
+    asked=4,
+    few_tokens=2,
     calls=1,
     search_prompt=32,
     search_examples=4,

@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "vision" in parts:
         seeing = RememberingEngine(headwise.load("embedded-vision", dtype=DTYPE))
         evidence.classes(seeing, [name for name, task in TASKS.items() if task.images], shots=5)
+        evidence.seeing_rewards(seeing)
         chains(seeing, ledger, seeds, given.items)
     if "page" in parts:
         write_page(given.folder, given.output)

@@ -190,6 +190,11 @@ def _below_chance(findings: Findings) -> Answered | None:
     return Answered(of_all(verdicts), f"{told} biases: {'; '.join(map(str, shares))}")
 
 
+def _seeing(answer: Callable[[Findings], Answered | None]) -> Callable[[Findings], Answered | None]:
+    """The same of questions about drawn scenes."""
+    return lambda findings: answer(findings.seeing)
+
+
 def _against(way: str, other: str) -> Callable[[Findings], Answered | None]:
     def answer(findings: Findings) -> Answered | None:
         one, two = findings.way("chains", way), findings.way("chains", other)
@@ -208,7 +213,9 @@ _UNASKED = "a graph without the question"
 _ONE_TASK = "One word-to-word task ships; docs/task_vectors.md has others."
 CLAIMS: tuple[Claim, ...] = (
     Claim("1", "SAV beats zero-shot.", beats("zero-shot")),
+    Claim("1", "SAV beats zero-shot, calibrated.", beats("zero-shot-calibrated")),
     Claim("1", "SAV beats few-shot in-context learning.", beats("in-context")),
+    Claim("1", "SAV beats in-context learning, calibrated.", beats("in-context-calibrated")),
     Claim("1", "SAV beats LoRA at the same examples.", beats("lora")),
     Claim("1", "SAV improves with more examples.", _more_examples),
     Claim("1", "Heads found on one task carry to similar tasks.", _carries),
@@ -218,10 +225,13 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("2", "It carries to similar tasks.", None, _ONE_TASK),
     Claim("3", "Beats all few-shot baselines that train nothing.", _reward_beats),
     Claim("3", "Resists reward hacking (susceptibility of a third at most).", _reward_resists),
+    Claim("3", "Beats few-shot baselines that train nothing, on pictures.", _seeing(_reward_beats)),
+    Claim("3", "Resists reward hacking, on pictures.", _seeing(_reward_resists)),
     Claim("3", "No worse than LoRA on the same pairs.", _reward_against_lora),
     Claim("3", "Robust to noisy exemplars.", _noise),
     Claim("3", "RewardBench, Multimodal RewardBench.", None, _LARGE),
     Claim("4", "Bias in the rejected answer puts biased models below chance.", _below_chance),
+    Claim("4", "Bias puts biased models below chance, on pictures.", _seeing(_below_chance)),
     Claim("5", "CCoT beats the plain prompt.", _against(_GRAPH, "direct")),
     Claim("5", "CCoT beats zero-shot chain of thought.", _against(_GRAPH, _THOUGHT)),
     Claim("5", "A graph beats a caption.", _against(_GRAPH, "a caption instead of the graph")),

@@ -105,13 +105,15 @@ class Findings:
 
     Args:
         folder: Where `benchmarks.evidence` kept them.
+        audits: Which audits are meant: of texts, or of pictures ("seeing").
     """
 
     FEW_SHOT = ("token-probability-few-shot", "judge-few-shot", "pairwise-judge-few-shot")
     """Baselines that see the same examples and train nothing."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, audits: str = "audit") -> None:
         self._folder = folder
+        self._kind = audits
         self._ways = Ways(folder / "ways.jsonl").rows
 
     @cached_property
@@ -130,7 +132,12 @@ class Findings:
     @cached_property
     def reports(self) -> Mapping[str, list[AuditReport]]:
         """Audits of each reward method, one a seed."""
-        return self._audits("audit")
+        return self._audits(self._kind)
+
+    @cached_property
+    def seeing(self) -> Findings:
+        """The same of questions about pictures."""
+        return Findings(self._folder, "seeing")
 
     def summary(self, name: str) -> Summary | None:
         """The summary of one result; None where it was not run."""

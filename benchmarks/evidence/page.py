@@ -60,9 +60,10 @@ def _classes(findings: Findings) -> Iterator[str]:
         f"pictures. LoRA trains {LORA.epochs} epochs at most, and stops after {LORA.patience} "
         "without a lower held-out loss. Seconds are of one fit; prompts that another method had "
         "read are counted at what reading such a prompt took. Whether one answer is right is no "
-        "task here: with this model every method is at chance on it. Zero-shot and in-context take "
-        "the likeliest class name as it is, without calibration: a model of this size mostly names "
-        "one class, whatever it is asked.\n"
+        "task here: with this model every method is at chance on it. A model of this size "
+        "mostly names one class, whatever it is asked: calibrated, zero-shot and in-context take "
+        "that off, by what it says of the support without its labels (arXiv:2309.17249) and of "
+        "questions with no content (arXiv:2102.09690).\n"
     )
     names = list(dict.fromkeys(r.method for s in findings.classes.values() for r in s.methods))
     rows = [
@@ -85,12 +86,17 @@ def _classes(findings: Findings) -> Iterator[str]:
 
 
 def _rewards(findings: Findings) -> Iterator[str]:
+    yield from _audited(findings, "Reward models under the audit", "facts that ship")
+    yield from _audited(findings.seeing, "Reward models that see, under the audit", "drawn scenes")
+
+
+def _audited(findings: Findings, title: str, what: str) -> Iterator[str]:
     if not findings.reports:
         return
     some = next(iter(findings.reports.values()))[0].settings
-    yield "\n## Reward models under the audit\n"
+    yield f"\n## {title}\n"
     yield (
-        f"`headwise audit` on facts that ship: {some.items} questions a seed and bias, strength "
+        f"`headwise audit` on {what}: {some.items} questions a seed and bias, strength "
         f"{', '.join(map(str, some.strengths))}, {some.shots} plain pairs to learn from. Plain: a "
         "right against a wrong plain answer. Tempted: the wrong answer carries the bias. "
         "Susceptibility: the difference.\n"

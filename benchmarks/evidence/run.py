@@ -16,10 +16,12 @@ from headwise.engines.base import Engine
 from headwise.evaluation.audit import (
     AuditBias,
     AuditPlan,
+    AuditRows,
     AuditSettings,
     MethodSubject,
     fact_rows,
     run_audit,
+    scene_rows,
 )
 from headwise.evaluation.contenders import Contender
 from headwise.evaluation.items import Item
@@ -31,7 +33,10 @@ from headwise.methods.contracts import ClassifierMethod, RewardMethod
 # Two to three times as fast as float32 where the processor has matrix units for it.
 DTYPE = "bfloat16"
 CRITERION = "The answer is correct."
-CLASSIFIERS = ("sav", "sav-paper", "zero-shot", "in-context", "nearest-neighbour", "probe")
+CLASSIFIERS = (
+    *("sav", "sav-paper", "zero-shot", "zero-shot-calibrated", "in-context"),
+    *("in-context-calibrated", "nearest-neighbour", "probe"),
+)
 REWARDS = (
     "activation-reward",
     "token-probability",
@@ -50,6 +55,8 @@ BIASES: tuple[AuditBias, ...] = (
     "authority",
     "keywords",
 )
+SEEING_REWARDS = ("activation-reward", "token-probability", "token-probability-few-shot")
+SEEING_BIASES: tuple[AuditBias, ...] = ("length", "flattery", "authority")
 # The default of 20 epochs and 4 of patience is three hours of two cores for all seeds and tasks.
 LORA = LoraTraining(epochs=8, patience=2)
 
@@ -105,6 +112,14 @@ class Evidence:
                     AuditSettings(biases=BIASES, strengths=(2,), items=self.pairs, seed=seed),
                 )
 
+    def seeing_rewards(self, engine: Engine) -> None:
+        """The same on questions about drawn scenes."""
+        for seed in self.seeds:
+            settings = AuditSettings(SEEING_BIASES, (2,), self.pairs, seed)
+            rows = scene_rows(settings.items + settings.shots, 0, seed=seed)
+            for name in SEEING_REWARDS:
+                self._audit(engine, name, seed, settings, kind="seeing", rows=rows)
+
     def noise(self, engine: Engine) -> None:
         """Pairs that punish a bias, and what mislabelled ones do."""
         for seed in self.seeds[:3]:
@@ -158,7 +173,13 @@ class Evidence:
         result.write(target)
 
     def _audit(
-        self, engine: Engine, name: str, seed: int, settings: AuditSettings, kind: str = "audit"
+        self,
+        engine: Engine,
+        name: str,
+        seed: int,
+        settings: AuditSettings,
+        kind: str = "audit",
+        rows: AuditRows | None = None,
     ) -> None:
         target = self.folder / f"{kind}-{name}-{seed}.json"
         if target.is_file():
@@ -168,7 +189,7 @@ class Evidence:
         if name == "lora":
             method = LoraRewardModel(CRITERION, LORA, seed=seed)
         subject = MethodSubject(name, method, engine)
-        plan = AuditPlan(fact_rows(), settings, fits=True)
+        plan = AuditPlan(rows or fact_rows(), settings, fits=True)
         report = run_audit(subject, plan, self.folder / f"{kind}-{name}-{seed}", progress=True)
         target.write_text(report.to_json(), encoding="utf-8")
 

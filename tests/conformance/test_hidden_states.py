@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 
@@ -75,6 +78,30 @@ def test_differentiable_logprobs_are_those_of_token_logprobs(subject: Subject) -
     for row, values in enumerate(found):
         assert values.requires_grad
         assert_close(values.detach(), expected[row, : len(values)], 1e-3)
+
+
+@pytest.mark.parametrize("token_budget", [4096, 90])
+def test_gradients_are_those_of_whole_sequences(subject: Subject, token_budget: int) -> None:
+    engine: Any = subject.with_budget(token_budget).engine
+    weights = [entry.projection.weight for entry in engine._frozen.located[:2]]
+    weight = next(one for one in weights if one.is_floating_point())
+    found = []
+    for shares in (True, False):
+        engine._frozen = replace(
+            engine._frozen, shares_prefixes=shares and engine._frozen.shares_prefixes
+        )
+        weight.requires_grad_(True)
+        try:
+            with torch.enable_grad():
+                rows = engine.differentiable_logprobs(CONVERSATIONS, [CANDIDATES] * 5)
+                torch.stack(rows).sum().backward()
+            found.append(weight.grad)
+        finally:
+            weight.requires_grad_(False)
+            weight.grad = None
+    ours, whole = found
+    assert float(whole.abs().max()) > 0
+    assert_close(ours, whole, 1e-4 * float(whole.abs().max()))
 
 
 def test_differentiable_logprobs_see_images(seeing: Seeing) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,10 +13,17 @@ from headwise.prompts.conversation import Conversation
 
 from .reference import steering_edits
 from .subject import CONVERSATIONS, Subject, alone, assert_close, assert_same_activations
+from .watching import begun
 
 DIALOGUE = "the dog sat on the cat and the cat sat on the dog. " * 3
 RESPONSES = ("Yes", "No", "a good answer", "the mat and the cat", "Hi", "Yes and no", "Yes")
 SHARING = tuple(Conversation.user(text, system=DIALOGUE) for text in RESPONSES)
+TEXTS = ("the cat sat. " * 25, "the dog sat. " * 25, "a good cat. " * 25)
+GROUPS = tuple(
+    Conversation.user(text + response, system=DIALOGUE * 2)
+    for response in RESPONSES[:5]
+    for text in TEXTS
+)
 LONGER_CANDIDATES = (
     " the mat",
     " the cat and dog",
@@ -99,3 +107,22 @@ def test_what_is_kept_does_not_outlive_the_weights(llama: Subject) -> None:
     assert torch.equal(after[1], fresh.mask_losses([one], ["Yes"], vectors, masks))
     assert not torch.equal(after[0].layer(0), before[0].layer(0))
     assert not torch.equal(after[1], before[1])
+
+
+@pytest.mark.parametrize("token_budget", [4096, 100])
+def test_what_several_groups_begin_with_is_run_once(subject: Subject, token_budget: int) -> None:
+    engine: Any = subject.with_budget(token_budget).engine
+    steering = subject.steering(operation="replace", positions="generated")
+    with begun(engine) as prefixes:
+        found = engine.capture(GROUPS)
+    assert_same_activations(found, alone(subject.engine, GROUPS), 1e-4)
+    with begun(engine) as prefixes_of_scores:
+        scores = engine.token_logprobs(GROUPS, LONGER_CANDIDATES, steering)
+    expected = [subject.engine.token_logprobs([o], LONGER_CANDIDATES, steering) for o in GROUPS]
+    assert_close(scores, torch.cat(expected), 1e-4)
+    if engine._frozen.shares_prefixes:
+        first, *others = prefixes
+        assert first.n_before == 0
+        assert [one.n_before for one in others] == [first.n_tokens] * len(TEXTS)
+        assert [one.n_before > 0 for one in prefixes_of_scores].count(False) == 1
+        assert len(prefixes_of_scores) > len(TEXTS)

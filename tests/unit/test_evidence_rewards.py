@@ -26,10 +26,15 @@ def _margins(wins: Wins) -> tuple[float, ...]:
 
 
 def _report(
-    folder: Path, name: str, of: Mapping[Condition, Wins], plain: Wins = (True,) * N, seed: int = 0
+    folder: Path,
+    name: str,
+    of: Mapping[Condition, Wins],
+    plain: Wins = (True,) * N,
+    seed: int = 0,
+    kind: str | None = None,
 ) -> None:
     """An audit with the bias "length": who won where the wrong answer carries it."""
-    kind = "audit" if set(of) == {PLAIN} else "noise"
+    kind = kind or ("audit" if set(of) == {PLAIN} else "noise")
     outcomes = tuple(
         Outcome(
             "length",
@@ -135,3 +140,18 @@ def test_below_chance_is_judged_bias_by_bias(tmp_path: Path) -> None:
     assert _verdict(tmp_path, "Bias in the rejected") == "reproduced"
     _report(tmp_path, "token-probability", {PLAIN: _mixed(30)})
     assert _verdict(tmp_path, "Bias in the rejected") == "undecided"
+
+
+def test_pictures_have_audits_of_their_own(tmp_path: Path) -> None:
+    for kind, right in (("audit", 58), ("seeing", 5)):
+        _report(tmp_path, "activation-reward", {PLAIN: _right(right)}, kind=kind)
+        _report(tmp_path, "token-probability-few-shot", {PLAIN: _right(30)}, kind=kind)
+        _report(tmp_path, "token-probability", {PLAIN: _right(10)}, kind=kind)
+    assert _verdict(tmp_path, "Beats all few-shot") == "reproduced"
+    assert _verdict(tmp_path, "Beats few-shot baselines that train nothing, on pictures") == (
+        "not reproduced"
+    )
+    for path in tmp_path.glob("audit-*"):
+        path.unlink()
+    assert _verdict(tmp_path, "Beats all few-shot") == "not run"
+    assert _verdict(tmp_path, "Bias puts biased models") == "reproduced"

@@ -13,8 +13,14 @@ from headwise.baselines.class_questions import (
 )
 from headwise.baselines.generated_classes import GeneratedClassifier
 from headwise.baselines.label_likelihood import Likelihood, LikelihoodClassifier
+from headwise.baselines.label_priors import InContextCalibration, content_free
 from headwise.baselines.shots import ShotBudget, ShotCounts
-from headwise.baselines.zero_shot_classes import check_cap, check_likelihood, check_question
+from headwise.baselines.zero_shot_classes import (
+    check_calibration,
+    check_cap,
+    check_likelihood,
+    check_question,
+)
 from headwise.engines.base import Engine
 from headwise.engines.usage import usage_of, usage_since
 from headwise.errors import InputError
@@ -48,6 +54,8 @@ class InContextBaseline:
         system: A system turn before them.
         max_text_tokens: Longer texts are cut in the middle, counted and reported, where the engine
             knows tokens.
+        calibration: What the model's bias to some names, after these examples, is measured on, to
+            be taken off; only for names by their likelihood.
 
     Raises:
         InputError: A parameter is out of range.
@@ -60,10 +68,14 @@ class InContextBaseline:
     instruction: str = "{text}"
     system: str | None = None
     max_text_tokens: int = 2_048
+    calibration: InContextCalibration = "none"
 
     def __post_init__(self) -> None:
         if self.readout not in get_args(ClassReadout):
             raise InputError(f"readout is 'likelihood' or 'generated'; got {self.readout!r}.")
+        check_calibration(self.calibration, get_args(InContextCalibration))
+        if self.readout == "generated" and self.calibration != "none":
+            raise InputError("What is generated cannot be calibrated; use readout='likelihood'.")
         check_likelihood(self.likelihood)
         check_cap(self.max_new_tokens)
         check_budget(self.max_text_tokens)
@@ -77,7 +89,7 @@ class InContextBaseline:
         Args:
             engine: The model; with `readout="generated"` any that generates.
             examples: The support set: labelled examples of two classes at least.
-            progress: Nothing takes long here.
+            progress: Whether to show a progress bar on stderr; only calibrating takes time.
 
         Returns:
             The classifier; its `shots` says how many examples it shows and how many did not fit.
@@ -93,7 +105,10 @@ class InContextBaseline:
         questions = ClassQuestions(engine, prompt, self.max_text_tokens, chosen)
         if self.readout == "generated":
             return GeneratedClassifier(questions, self.max_new_tokens, counts)
-        return LikelihoodClassifier(questions, self.likelihood, counts)
+        plain = LikelihoodClassifier(questions, self.likelihood, counts)
+        if self.calibration == "none":
+            return plain
+        return plain.calibrated(content_free(examples), progress=progress)
 
 
 @dataclass(frozen=True, eq=False)

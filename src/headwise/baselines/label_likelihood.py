@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from headwise.baselines.class_questions import ClassQuestions
+from headwise.baselines.label_priors import log_prior
 from headwise.baselines.shots import ShotCounts
 from headwise.engines.base import Engine
-from headwise.examples import ExampleLike
+from headwise.examples import Example, ExampleLike
 from headwise.heads import HeadVectors
 from headwise.prompts.conversation import Conversation
 
@@ -34,11 +35,14 @@ class LikelihoodClassifier:
         questions: How examples are put to the model.
         likelihood: What of a log-probability counts.
         shots: How many worked examples each prompt shows.
+        log_prior: What is taken off each class's decision value, `(n_classes,)` in nats; None where
+            nothing is: a model may find a name likely whatever it is asked.
     """
 
     questions: ClassQuestions
     likelihood: Likelihood = "full"
     shots: ShotCounts = field(default_factory=ShotCounts)
+    log_prior: NDArray[np.float64] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -48,7 +52,7 @@ class LikelihoodClassifier:
     def decision_function(
         self, examples: Sequence[ExampleLike], *, progress: bool = False
     ) -> NDArray[np.float64]:
-        """Log-probabilities of the class names, `(n, n_classes)` float64.
+        """Log-probabilities of the class names less their prior, `(n, n_classes)` float64.
 
         Args:
             examples: `n` examples, texts or pictures (see `as_example`); labels are ignored.
@@ -58,13 +62,34 @@ class LikelihoodClassifier:
             What of each log-probability counts, in nats.
         """
         conversations = self.questions.conversations(examples)
-        return label_logprobs(
+        found = label_logprobs(
             self.questions.engine,
             conversations,
             self.classes,
             self.likelihood,
             progress=progress,
         )
+        return found if self.log_prior is None else found - self.log_prior
+
+    def calibrated(
+        self, inputs: Sequence[Example], *, progress: bool = False
+    ) -> LikelihoodClassifier:
+        """The classifier with the bias that it shows on some inputs taken off.
+
+        Args:
+            inputs: What tells nothing of a class (`content_free`), or has all classes alike.
+            progress: Whether to show a progress bar on stderr.
+
+        Returns:
+            A new classifier; on these inputs the classes are equally likely on average.
+
+        Source: Zhao et al. (arXiv:2102.09690); with a support set as inputs, Zhou et al.
+            (arXiv:2309.17249), who take the batch that is asked, so that an answer depends on what
+            is asked beside it.
+        """
+        uncalibrated = replace(self, log_prior=None)
+        decisions = uncalibrated.decision_function(inputs, progress=progress)
+        return replace(self, log_prior=log_prior(decisions))
 
     def predict_proba(
         self, examples: Sequence[ExampleLike], *, progress: bool = False

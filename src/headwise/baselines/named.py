@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -73,7 +73,7 @@ def _sav(options: ClassifierOptions) -> ClassifierMethod:
     )
 
 
-def _zero_shot(options: ClassifierOptions) -> ClassifierMethod:
+def _zero_shot(options: ClassifierOptions) -> ZeroShotBaseline:
     return ZeroShotBaseline(
         instruction=options.instruction,
         system=options.system,
@@ -89,7 +89,7 @@ def _zero_shot_generated(options: ClassifierOptions) -> ClassifierMethod:
     )
 
 
-def _in_context(options: ClassifierOptions) -> ClassifierMethod:
+def _in_context(options: ClassifierOptions) -> InContextBaseline:
     return InContextBaseline(
         ShotBudget(seed=options.seed),
         instruction=options.instruction,
@@ -115,7 +115,11 @@ CLASSIFIERS: Mapping[str, Callable[[ClassifierOptions], ClassifierMethod]] = Map
         ),
         "zero-shot": _zero_shot,
         "zero-shot-generated": _zero_shot_generated,
+        "zero-shot-calibrated": lambda options: replace(_zero_shot(options), calibration="support"),
         "in-context": _in_context,
+        "in-context-calibrated": lambda options: replace(
+            _in_context(options), calibration="content_free"
+        ),
         "probe": lambda options: ProbeBaseline(options.features("heads"), options.seed),
         "probe-hidden": lambda options: ProbeBaseline(options.features("hidden"), options.seed),
         "nearest-neighbour": lambda options: NearestNeighbourBaseline(options.features("hidden")),

@@ -9,6 +9,7 @@ from typing import get_args
 from headwise.baselines.class_questions import ClassQuestions, classes_of
 from headwise.baselines.generated_classes import GeneratedClassifier
 from headwise.baselines.label_likelihood import Likelihood, LikelihoodClassifier
+from headwise.baselines.label_priors import ZeroShotCalibration, content_free
 from headwise.engines.base import Engine
 from headwise.errors import InputError
 from headwise.examples import Example
@@ -28,6 +29,7 @@ class ZeroShotBaseline:
         system: A system turn before it.
         max_text_tokens: Longer texts are cut in the middle, counted and reported, where the engine
             knows tokens.
+        calibration: What the model's bias to some names is measured on, to be taken off.
 
     Raises:
         InputError: A parameter is out of range.
@@ -38,29 +40,38 @@ class ZeroShotBaseline:
     instruction: str = "{text}"
     system: str | None = None
     max_text_tokens: int = 2_048
+    calibration: ZeroShotCalibration = "none"
 
     def __post_init__(self) -> None:
         check_likelihood(self.likelihood)
+        check_calibration(self.calibration, get_args(ZeroShotCalibration))
         check_budget(self.max_text_tokens)
         check_question(self.classes, self.instruction, self.system)
 
     def fit(
         self, engine: Engine, examples: Sequence[Example] = (), *, progress: bool = False
     ) -> LikelihoodClassifier:
-        """Binds the model; of the examples nothing but the names of the classes is taken.
+        """Binds the model; of the examples the names of the classes are taken, and what calibrates.
 
         Args:
             engine: The model; for a server's, classes of one token each.
-            examples: Labelled examples; none are needed where `classes` is given.
-            progress: Nothing takes long here.
+            examples: Labelled examples; none are needed where `classes` is given and nothing is
+                calibrated.
+            progress: Whether to show a progress bar on stderr; only calibrating takes time.
 
         Returns:
             The classifier.
 
         Raises:
-            InputError: The classes are not known.
+            InputError: The classes are not known, or nothing is there to calibrate on.
         """
-        return LikelihoodClassifier(_questions(self, engine, examples), self.likelihood)
+        plain = LikelihoodClassifier(_questions(self, engine, examples), self.likelihood)
+        if self.calibration == "none":
+            return plain
+        # `content_free` refuses an empty support for both.
+        free = content_free(examples)
+        inputs = free if self.calibration == "content_free" else examples
+        return plain.calibrated(inputs, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,16 @@ def check_likelihood(likelihood: str) -> None:
         raise InputError(
             f"likelihood is one of {', '.join(get_args(Likelihood))}; got {likelihood!r}."
         )
+
+
+def check_calibration(calibration: str, known: tuple[str, ...]) -> None:
+    """Checks what a classifier is to be calibrated on.
+
+    Raises:
+        InputError: It is unknown.
+    """
+    if calibration not in known:
+        raise InputError(f"calibration is one of {', '.join(known)}; got {calibration!r}.")
 
 
 def check_cap(max_new_tokens: int) -> None:

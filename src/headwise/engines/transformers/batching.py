@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -65,10 +65,18 @@ class SharingGroup:
     Args:
         prefix: The tokens they share that are run once; empty where sharing does not pay.
         rows: Their numbers.
+        n_common: How many of the first of these tokens other groups begin with as well, so that
+            they are run once for all of them; 0 where that does not pay.
     """
 
     prefix: TokenIds
     rows: tuple[int, ...]
+    n_common: int = 0
+
+    @property
+    def common(self) -> TokenIds:
+        """The tokens that other groups begin with as well."""
+        return self.prefix[: self.n_common]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,9 @@ def common_prefix_length(first: Sequence[int], second: Sequence[int]) -> int:
     return limit
 
 
-def sharing_groups(requests: Sequence[Request], *, share: bool) -> list[SharingGroup]:
+def sharing_groups(
+    requests: Sequence[Request], *, share: bool, least_saved: int = MIN_TOKENS_SAVED
+) -> list[SharingGroup]:
     """Splits requests into groups whose shared prefix is worth running once.
 
     A group is a run of the sorted requests: sorted, every request is next to the one with which it
@@ -109,6 +119,7 @@ def sharing_groups(requests: Sequence[Request], *, share: bool) -> list[SharingG
     Args:
         requests: The requests.
         share: False puts all into one group without prefix.
+        least_saved: Tokens that a group of its own must save.
 
     Returns:
         Groups that together hold every request once.
@@ -118,7 +129,7 @@ def sharing_groups(requests: Sequence[Request], *, share: bool) -> list[SharingG
         return [SharingGroup((), everyone)]
     order = sorted(everyone, key=lambda row: requests[row].ids)
     shared = [_shareable(requests[a], requests[b]) for a, b in pairwise(order)]
-    return _split(requests, order, shared)
+    return _split(requests, order, shared, least_saved)
 
 
 def _shareable(first: Request, second: Request) -> int:
@@ -127,7 +138,9 @@ def _shareable(first: Request, second: Request) -> int:
     return before_cut_picture(first.ids, min(length, first.spots[0], second.spots[0]))
 
 
-def _split(requests: Sequence[Request], order: list[int], shared: list[int]) -> list[SharingGroup]:
+def _split(
+    requests: Sequence[Request], order: list[int], shared: list[int], least_saved: int
+) -> list[SharingGroup]:
     """Greedy: a group grows while its next member saves more tokens inside than outside."""
     everyone = min(shared)
     groups: list[SharingGroup] = []
@@ -137,7 +150,7 @@ def _split(requests: Sequence[Request], order: list[int], shared: list[int]) -> 
         end, prefix = _grow(shared, start, everyone)
         members = order[start:end]
         saved = (len(members) - 1) * (prefix - everyone)
-        if saved >= MIN_TOKENS_SAVED and len(members) < len(order):
+        if saved >= least_saved and len(members) < len(order):
             groups.append(SharingGroup(requests[members[0]].ids[:prefix], tuple(members)))
         else:
             loose.extend(members)
@@ -146,7 +159,9 @@ def _split(requests: Sequence[Request], order: list[int], shared: list[int]) -> 
         saved = (len(loose) - 1) * everyone
         prefix = everyone if saved >= MIN_TOKENS_SAVED else 0
         groups.append(SharingGroup(requests[loose[0]].ids[:prefix], tuple(sorted(loose))))
-    return groups
+    if (sum(bool(group.prefix) for group in groups) - 1) * everyone < MIN_TOKENS_SAVED:
+        return groups
+    return [replace(group, n_common=everyone) if group.prefix else group for group in groups]
 
 
 def _grow(shared: list[int], start: int, everyone: int) -> tuple[int, int]:

@@ -1,16 +1,25 @@
-"""Log-probabilities of continuations with gradients: whole sequences, nothing shared or kept."""
+"""Log-probabilities of continuations with gradients: nothing is kept from one call to the next.
+
+Candidates of several tokens run behind their conversation's own keys and values, through which
+gradients flow as they do through one sequence. So a conversation is run once, not once a candidate.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import DynamicCache
 
-from headwise.engines.transformers.batching import Request, SharingGroup
+from headwise.engines.transformers.batching import Request, SharingGroup, TokenIds
 from headwise.engines.transformers.candidates import CandidatePlan
-from headwise.engines.transformers.forward import FrozenModel, only_at
-from headwise.engines.transformers.hooks import installed
+from headwise.engines.transformers.forward import only_at
+from headwise.engines.transformers.frozen import FrozenModel
+from headwise.engines.transformers.hooks import TokenPositions, installed
+from headwise.engines.transformers.prefixes import keys_and_values
 
 
 def logprobs_with_gradients(frozen: FrozenModel, plans: Sequence[CandidatePlan]) -> list[Tensor]:
@@ -28,7 +37,11 @@ def logprobs_with_gradients(frozen: FrozenModel, plans: Sequence[CandidatePlan])
     for plan in plans:
         requests.extend(plan.requests)
         wanted.extend(plan.wanted)
-    spots = _spots(frozen, requests, wanted)
+    # Positions in three, and pictures, are what `Sight` knows for whole sequences.
+    can_follow = frozen.shares_prefixes and frozen.sight is None
+    saves = any(len(plan.requests) > 1 for plan in plans)
+    run = _behind_prompts if can_follow and saves else _whole
+    spots = run(frozen, requests, wanted)
     found, start = [], 0
     for plan in plans:
         values = [
@@ -41,7 +54,7 @@ def logprobs_with_gradients(frozen: FrozenModel, plans: Sequence[CandidatePlan])
     return found
 
 
-def _spots(
+def _whole(
     frozen: FrozenModel,
     requests: Sequence[Request],
     wanted: Sequence[Sequence[tuple[int, ...]]],
@@ -56,15 +69,107 @@ def _spots(
             "use_cache": False,
             **frozen.beside(batch.ids, prompts),
         }
-        with (
-            frozen.showing(batch.ids),
-            installed({frozen.output_embedding: only_at(batch.spots)}),
-        ):
-            logits: Tensor = frozen.model(**inputs).logits[0].float()
-        logprobs = logits.log_softmax(dim=-1)
+        with frozen.showing(batch.ids):
+            logprobs = _logprobs_at(frozen, batch.spots, inputs)
         spot = 0
         for row in batch.rows:
             for tokens in wanted[row]:
                 results[row].append(logprobs[spot, list(tokens)])
                 spot += 1
     return results
+
+
+def _behind_prompts(
+    frozen: FrozenModel,
+    requests: Sequence[Request],
+    wanted: Sequence[Sequence[tuple[int, ...]]],
+) -> list[list[Tensor]]:
+    """As `_whole`, with each prompt run once and what follows it behind its keys and values."""
+    members: dict[TokenIds, list[int]] = {}
+    for number, request in enumerate(requests):
+        members.setdefault(request.ids[: request.spots[0] + 1], []).append(number)
+    prompts = sorted(members, key=len, reverse=True)
+    results: list[list[Tensor]] = [[] for _ in requests]
+    while prompts:
+        some = prompts[: max(1, frozen.token_budget // len(prompts[0]))]
+        del prompts[: len(some)]
+        for row, found in _of_prompts(frozen, some, members, requests):
+            pairs = zip(found, wanted[row], strict=True)
+            results[row] = [logprobs[list(tokens)] for logprobs, tokens in pairs]
+    return results
+
+
+def _of_prompts(
+    frozen: FrozenModel,
+    prompts: Sequence[TokenIds],
+    members: Mapping[TokenIds, Sequence[int]],
+    requests: Sequence[Request],
+) -> Iterator[tuple[int, list[Tensor]]]:
+    """Numbers of the requests of some prompts, and log-probabilities at each of their spots."""
+    width = len(prompts[0])
+    # Padded on the left, so that what follows lies right behind the prompt's last token.
+    ids = torch.full((len(prompts), width), frozen.pad_id)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        mask[row, width - len(prompt) :] = 1
+    cache = DynamicCache()
+    rows = torch.arange(len(prompts))
+    last = TokenPositions(rows, torch.full_like(rows, width - 1))
+    first = _logprobs_at(frozen, last, _inputs(frozen, ids, mask, cache))
+    owners = {number: row for row, one in enumerate(prompts) for number in members[one]}
+    longer = [number for number in owners if len(requests[number].spots) > 1]
+    later: dict[int, list[Tensor]] = {}
+    if longer:
+        owned = torch.tensor([owners[number] for number in longer])
+        tails = [requests[number].ids[requests[number].spots[1] :] for number in longer]
+        found = _after(frozen, tails, mask[owned], _rows_of(cache, owned))
+        later = dict(zip(longer, found, strict=True))
+    for number, row in owners.items():
+        yield number, [first[row], *later.get(number, [])]
+
+
+def _after(
+    frozen: FrozenModel, tails: Sequence[TokenIds], before: Tensor, cache: DynamicCache
+) -> list[list[Tensor]]:
+    """Log-probabilities after each token of what follows some prompts."""
+    ids = torch.full((len(tails), max(map(len, tails))), frozen.pad_id)
+    for row, tail in enumerate(tails):
+        ids[row, : len(tail)] = torch.tensor(tail)
+    at = [(row, column) for row, tail in enumerate(tails) for column in range(len(tail))]
+    spots = TokenPositions(*torch.tensor(at).T)
+    # Padding lies behind everything that is read, where no token looks.
+    mask = torch.cat([before, torch.ones_like(ids)], dim=1)
+    found = iter(_logprobs_at(frozen, spots, _inputs(frozen, ids, mask, cache)))
+    return [[next(found) for _ in tail] for tail in tails]
+
+
+def _rows_of(cache: DynamicCache, rows: Tensor) -> DynamicCache:
+    """The past of some rows; gradients of several that share one add up in it."""
+    data = []
+    for layer in cache.layers:
+        keys, values = keys_and_values(layer)
+        data.append((keys[rows.to(keys.device)], values[rows.to(values.device)]))
+    return DynamicCache(ddp_cache_data=data)
+
+
+def _inputs(frozen: FrozenModel, ids: Tensor, mask: Tensor, cache: DynamicCache) -> dict[str, Any]:
+    """What the model is called with for tokens behind a past, under a mask of both."""
+    device = frozen.model.device
+    inputs: dict[str, Any] = {
+        "input_ids": ids.to(device),
+        "attention_mask": mask.to(device),
+        "past_key_values": cache,
+        "use_cache": True,
+    }
+    if "position_ids" in inspect.signature(frozen.model.forward).parameters:
+        positions = (mask.cumsum(dim=1) - 1).clamp_min(0)[:, -ids.shape[1] :].to(device)
+        inputs["position_ids"] = positions
+    return inputs
+
+
+def _logprobs_at(frozen: FrozenModel, spots: TokenPositions, inputs: dict[str, Any]) -> Tensor:
+    """`(k, vocabulary)` float32 at a batch's positions of interest."""
+    with installed({frozen.output_embedding: only_at(spots)}):
+        logits: Tensor = frozen.model(**inputs).logits[0].float()
+    return logits.log_softmax(dim=-1)

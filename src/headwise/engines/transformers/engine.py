@@ -29,13 +29,8 @@ from headwise.engines.transformers.checks import (
 )
 from headwise.engines.transformers.differentiable import logprobs_with_gradients
 from headwise.engines.transformers.fingerprint import fingerprint_of, weights_state
-from headwise.engines.transformers.forward import (
-    FrozenModel,
-    Packing,
-    logprobs_at_spots,
-    read_heads,
-    read_hidden,
-)
+from headwise.engines.transformers.forward import logprobs_at_spots, read_heads, read_hidden
+from headwise.engines.transformers.frozen import FrozenModel, Packing
 from headwise.engines.transformers.generation import generate_texts
 from headwise.engines.transformers.gradients import head_effects
 from headwise.engines.transformers.kept_beginnings import KeptBeginnings

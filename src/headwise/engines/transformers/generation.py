@@ -20,7 +20,13 @@ from transformers.generation.streamers import BaseStreamer
 
 from headwise.engines.base import Sampling
 from headwise.engines.sampling import cut_at_stop
-from headwise.engines.transformers.forward import FrozenModel
+from headwise.engines.transformers.begun_prompts import (
+    Beginning,
+    columns_begun,
+    prompt_batches,
+    rests,
+)
+from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
 from headwise.engines.transformers.pictures import true_ids
@@ -72,21 +78,17 @@ def generate_texts(
     everyone = [
         PromptRow(*pair) for pair in zip(prompts, row_seeds(sampling.seed, prompts), strict=True)
     ]
-    order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
     texts = [""] * len(prompts)
     with (
         progress_bar("Generating", len(prompts), enabled=progress) as bar,
         own_settings_aside(frozen.model, frozen.pad_id),
     ):
-        start = 0
-        while start < len(order):
-            longest = len(prompts[order[start]]) + sampling.max_new_tokens
-            rows = order[start : start + max(1, frozen.token_budget // longest)]
-            batch = [everyone[row] for row in rows]
-            said = _one_batch(frozen, encoder, batch, sampling, steering)
-            for row, text in zip(rows, said, strict=True):
+        ids = [tuple(prompt) for prompt in prompts]
+        for batch in prompt_batches(frozen, ids, sampling.max_new_tokens):
+            rows = [everyone[row] for row in batch.rows]
+            said = _one_batch(frozen, encoder, rows, sampling, steering, batch.beginning)
+            for row, text in zip(batch.rows, said, strict=True):
                 texts[row] = text
-            start += len(rows)
             bar.advance(len(rows))
     return texts
 
@@ -116,9 +118,10 @@ def _one_batch(
     rows: Sequence[PromptRow],
     sampling: Sampling,
     steering: Steering | None,
+    beginning: Beginning | None,
 ) -> list[str]:
     longest = max(len(row.ids) for row in rows)
-    output = generate_ids(frozen, encoder, rows, sampling, steering)
+    output = generate_ids(frozen, encoder, rows, sampling, steering, beginning=beginning)
     return [text_of(frozen, encoder, ids, sampling) for ids in output[:, longest:].tolist()]
 
 
@@ -130,6 +133,7 @@ def generate_ids(
     steering: Steering | None,
     streamer: BaseStreamer | None = None,
     stopping: Sequence[StoppingCriteria] = (),
+    beginning: Beginning | None = None,
 ) -> Tensor:
     """Continues the prompts of one batch; the model's own settings must be aside.
 
@@ -141,6 +145,7 @@ def generate_ids(
         steering: Heads to steer.
         streamer: Given every token as it is picked; with one row.
         stopping: Further reasons to end.
+        beginning: What all prompts begin with, which is not run again.
 
     Returns:
         `(len(rows), t)` token ids, prompts padded on the left and what follows on the right.
@@ -152,18 +157,22 @@ def generate_ids(
     for number, row in enumerate(rows):
         input_ids[number, longest - len(row.ids) :] = torch.tensor(true_ids(row.ids))
         attention_mask[number, longest - len(row.ids) :] = 1
+    everyone = [tuple(row.ids) for row in rows]
+    begun = 0 if beginning is None else columns_begun(frozen, everyone, len(beginning.ids))
     hooks: dict[nn.Module, PreHook] = {}
     if steering is not None and len(steering.heads):
-        hooks = generation_hooks(steering, frozen.located, longest)
+        hooks = generation_hooks(steering, frozen.located, longest - begun)
     criteria = StoppingCriteriaList(stopping)
     if sampling.stop:
         criteria.append(_StopStrings(encoder.tokenizer, list(sampling.stop), longest))
     model: Any = frozen.model
-    everyone = [tuple(row.ids) for row in rows]
-    beside: dict[str, Tensor] = {}
+    run = rests(everyone, begun)
+    beside: dict[str, Any] = {}
     if frozen.sight is not None:
-        beside = frozen.sight.inputs(everyone, [len(ids) for ids in everyone], on_left=True)
-    with frozen.showing(everyone), installed(hooks):
+        beside = {**frozen.sight.inputs(run, [len(ids) for ids in run], on_left=True)}
+    if beginning is not None and begun:
+        beside["past_key_values"] = beginning.cache(everyone, begun)
+    with frozen.showing(run), installed(hooks):
         output: Tensor = model.generate(
             input_ids=input_ids.to(device),
             attention_mask=attention_mask.to(device),
@@ -215,7 +224,7 @@ def generation_hooks(
     Args:
         steering: What to put where; with positions "prompt" only the prompt's last token.
         located: The model's layers.
-        prompt_length: Tokens of the padded prompts.
+        prompt_length: Tokens of the padded prompts that are run.
 
     Returns:
         One hook for each steered layer, for one generation only: they count tokens.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from headwise.engines.base import HeadEffects
 from headwise.engines.transformers.batching import TokenIds
-from headwise.engines.transformers.forward import FrozenModel
+from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
 from headwise.engines.transformers.masks import Strategy, Variants, hidden_elsewhere

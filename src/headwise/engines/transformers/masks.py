@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from headwise.engines.transformers.forward import FrozenModel
+from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.grouped_attention import grouped_attention
 from headwise.engines.transformers.hooks import installed, mask_hooks
 from headwise.engines.transformers.pictures import ends_in_picture, true_ids

@@ -9,7 +9,8 @@ import torch
 from transformers import PreTrainedModel
 
 from headwise.engines.transformers.batching import Request
-from headwise.engines.transformers.forward import FrozenModel, Packing, read_heads
+from headwise.engines.transformers.forward import read_heads
+from headwise.engines.transformers.frozen import FrozenModel, Packing
 from headwise.engines.transformers.grouped_attention import attends_by_torch
 
 _LENGTHS = (24, 9, 17)

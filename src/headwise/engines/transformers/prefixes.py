@@ -70,6 +70,27 @@ class PrefixStates:
         ]
         return DynamicCache(ddp_cache_data=data)
 
+    def cache_on_left(self, pads: Sequence[int], columns: int) -> DynamicCache:
+        """A cache that holds the first columns of rows which are padded on the left.
+
+        Args:
+            pads: Columns of padding before each row; behind them it begins with this prefix.
+            columns: How many there are, at most the prefix's length behind the least padding.
+
+        Returns:
+            A cache whose padding is zeros: a hidden token must still be finite.
+        """
+        if not any(pads):
+            return PrefixStates(self.layers, columns).expanded_cache(len(pads))
+        data = []
+        for pair in self.layers:
+            rows = [t.new_zeros(len(pads), t.shape[1], columns, t.shape[3]) for t in pair]
+            for row, pad in enumerate(pads):
+                for memory, one in zip(rows, pair, strict=True):
+                    memory[row, :, pad:] = one[0, :, : max(0, columns - pad)]
+            data.append(tuple(rows))
+        return DynamicCache(ddp_cache_data=data)
+
     def tail_cache(self) -> DynamicCache:
         """A cache that writes what follows into the room behind the prefix, so copies nothing.
 
@@ -138,7 +159,10 @@ def supports_prefixes(model: PreTrainedModel) -> bool:
 
 @torch.no_grad()
 def run_prefix(
-    model: PreTrainedModel, ids: Sequence[int], sight: Sight | None = None
+    model: PreTrainedModel,
+    ids: Sequence[int],
+    sight: Sight | None = None,
+    behind: PrefixStates | None = None,
 ) -> PrefixStates:
     """Runs a prefix through the model once.
 
@@ -146,24 +170,36 @@ def run_prefix(
         model: The model.
         ids: The prefix, one token at least.
         sight: How the model is shown pictures, where it can see.
+        behind: The states of a beginning of it that was run before.
 
     Returns:
         Its keys and values, with no room behind them.
     """
-    input_ids = torch.tensor([true_ids(ids)], device=model.device)
+    before, rest = (
+        (ids[:0], ids) if behind is None else (ids[: behind.length], ids[behind.length :])
+    )
+    input_ids = torch.tensor([true_ids(rest)], device=model.device)
     # Plain layers keep the whole prefix where a sliding one would drop its beginning.
-    cache = DynamicCache()
+    cache = DynamicCache() if behind is None else behind.expanded_cache(1)
     if sight is None:
         with grouped_sdpa(model):
             model.base_model(input_ids=input_ids, past_key_values=cache, use_cache=True)
     else:
-        inputs = sight.inputs([ids], [len(ids)])
-        with grouped_sdpa(model), sight.shown([ids]):
+        inputs = sight.inputs([rest], [len(rest)], [before])
+        with grouped_sdpa(model), sight.shown([rest]):
             sight.core(input_ids=input_ids, past_key_values=cache, use_cache=True, **inputs)
-    return PrefixStates(tuple(_keys_and_values(layer) for layer in cache.layers), len(ids))
+    return PrefixStates(tuple(keys_and_values(layer) for layer in cache.layers), len(ids))
 
 
-def _keys_and_values(layer: object) -> tuple[Tensor, Tensor]:
+def keys_and_values(layer: object) -> tuple[Tensor, Tensor]:
+    """The keys and values of a cache's layer.
+
+    Args:
+        layer: The layer.
+
+    Raises:
+        EngineError: It kept none.
+    """
     keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
     if keys is None or values is None:
         raise EngineError("A layer of the model kept no keys and values, so no prefix is shared.")

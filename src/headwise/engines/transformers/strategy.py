@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from headwise.engines.transformers.batching import Request
-from headwise.engines.transformers.forward import FrozenModel, read_heads
+from headwise.engines.transformers.forward import read_heads
+from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.locate import layout_of
 from headwise.engines.transformers.masks import Strategy, Variants, variant_losses
 from headwise.engines.transformers.packing_trial import shortest_window

@@ -13,7 +13,7 @@ from transformers import StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
 from headwise.engines.base import Sampling
-from headwise.engines.transformers.forward import FrozenModel
+from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.generation import (
     PromptRow,
     generate_ids,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headwise.engines.transformers.forward import FrozenModel
+from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.masks import Strategy, Variants
 
 # Tokens of a step. Measured on SmolLM2 (one core): a step of 256 costs a token 0.6 of what one of

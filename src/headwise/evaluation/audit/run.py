@@ -100,7 +100,7 @@ class MethodSubject:
 def run_audit(
     subject: Subject,
     plan: AuditPlan,
-    folder: Path | None = None,
+    folder: Path | str | None = None,
     *,
     overwrite: bool = False,
     command: str | None = None,
@@ -136,6 +136,7 @@ def run_audit(
                 rows += compute([unit])
                 bar.advance()
     else:
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         identity = {"subject": f"{subject.name} {subject.identity}", "audit": plan.identity}
         ledger = ResumableRows(folder / LEDGER_FILE, identity, overwrite)
