@@ -18,12 +18,18 @@ import headwise
 from benchmarks.easy_vqa import easy_vqa
 from benchmarks.task_results import Ledger
 from benchmarks.vision_chains import chains
-from benchmarks.vision_classes import classes
+from benchmarks.vision_classes import classes, tuned
 from benchmarks.vision_rewards import rewards
 from benchmarks.vision_run import VisionRun
 from benchmarks.vision_vectors import vectors
 
-PARTS = {"classes": classes, "vectors": vectors, "rewards": rewards, "chains": chains}
+PARTS = {
+    "classes": classes,
+    "vectors": vectors,
+    "rewards": rewards,
+    "chains": chains,
+    "tuned": tuned,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

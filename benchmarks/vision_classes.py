@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ import headwise
 from benchmarks.easy_vqa import KINDS, Asked, drawn
 from benchmarks.task_results import Measured
 from benchmarks.vision_run import Stopwatch, VisionRun, share_right
+from headwise.baselines.lora import LoraBaseline
+from headwise.baselines.lora_training import LoraTraining
 from headwise.examples import Example
 from headwise.heads import HeadActivations
 from headwise.methods.sparse_attention_classifier import prepare
@@ -27,6 +30,9 @@ SETTINGS = {
     "sparse attention vectors": headwise.SparseAttentionVectors(),
     "sparse attention vectors, published rules": headwise.SparseAttentionVectors.paper(),
 }
+# Fine-tuning takes minutes where everything else takes seconds: these tasks say enough.
+TUNED = ("shape", "color", "is it this shape")
+LORA = LoraTraining(epochs=8, patience=2)
 # One wording for all pictures: then the class is the picture's, not the question's.
 FIXED = {"shape": "What shape is in the image?", "color": "What color is the shape?"}
 
@@ -56,6 +62,28 @@ def classes(run: VisionRun, seed: int) -> None:
             right = share_right(run.likeliest(prompts, names), wanted)
             tokens = run.tokens(prompts)
             run.add(Measured("classes", task, seed, way, right, len(test), tokens, watch.seconds))
+
+
+def tuned(run: VisionRun, seed: int) -> None:
+    """LoRA on the same examples, for some kinds of question; apart, since it takes much longer.
+
+    Args:
+        run: What is shared.
+        seed: Of support and test set.
+    """
+    for task, support, test in _tasks(run, seed):
+        if task not in TUNED or run.ledger.has("classes", task, seed, "LoRA"):
+            continue
+        watch = Stopwatch()
+        method = LoraBaseline(replace(LORA, seed=seed))
+        classifier = method.fit(run.engine, support, progress=True)
+        fit_seconds = watch.seconds
+        watch = Stopwatch()
+        said = classifier.predict(test, progress=True)
+        right = share_right(said, [one.label for one in test])
+        tokens = run.tokens(classifier.zero_shot.questions.conversations(test))
+        row = Measured("classes", task, seed, "LoRA", right, len(test), tokens, watch.seconds)
+        run.add(replace(row, fit_seconds=fit_seconds))
 
 
 def _tasks(run: VisionRun, seed: int) -> Iterator[tuple[str, list[Example], list[Example]]]:

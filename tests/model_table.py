@@ -32,6 +32,8 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
             "test_what_is_kept_between",
             "test_pictures_that_follow",
             "test_a_prompt_may_end",
+            "test_what_several_groups_begin_with",
+            "test_pictures_in_what_several_groups",
         ),
     ),
     "early stop": ("test_capture_stops_at", "test_the_deepest_layer_needed"),
@@ -52,7 +54,10 @@ PROPERTIES: dict[str, tuple[str, ...]] = {
         "test_equals_a_finite_difference",
         "test_losses_where_effects",
     ),
-    "generates": ("test_greedy_is_what", "test_the_pieces_are", "test_steered_equals_plain"),
+    "generates": (
+        *("test_greedy_is_what", "test_the_pieces_are", "test_steered_equals_plain"),
+        *("test_a_batch_says_what", "test_pictures_in_what_is_shared"),
+    ),
     "no trace": ("test_nothing_is_left_behind",),
     "texts stay texts": ("test_text_cannot_become", "test_tokens_are_those_of"),
 }

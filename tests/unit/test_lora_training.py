@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,6 +169,10 @@ def test_a_half_precision_model_is_trained_in_full_precision() -> None:
     assert {one.dtype for one in trained.adapter.weights.values()} == {torch.float32}
     assert trained.training_losses[-1] < 0.7 * trained.training_losses[0]
     assert engine.model.dtype == torch.bfloat16
+    # Steps that bfloat16 would round away add up.
+    slow = replace(QUICK, learning_rate=1e-6)
+    found = train_lora(engine, CHOICES, settings=slow).adapter.weights.values()
+    assert all(not torch.equal(one, one.bfloat16().float()) for one in found)
 
 
 def test_attention_alone_can_be_adapted() -> None:

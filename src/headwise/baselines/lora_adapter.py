@@ -56,8 +56,9 @@ def inserted(
 ) -> Iterator[dict[str, nn.Parameter]]:
     """Adds new low-rank weights to an engine's model while the block runs.
 
-    They change nothing as they begin. When the block ends, however it ends, every module of the
-    model is the very object that it was, and no parameter was written to.
+    They change nothing as they begin. They are float32, or bfloat16 beside weights that are. When
+    the block ends, however it ends, every module of the model is the very object that it was, and
+    no parameter was written to.
 
     Args:
         engine: The engine.
@@ -152,6 +153,8 @@ def _injected(model: PreTrainedModel, config: LoraConfig, seed: int) -> dict[str
     from peft import inject_adapter_in_model
 
     old = set(model.parameters())
+    # In float16 gradients vanish; and what is quantised has no dtype of its own to train in.
+    dtype = torch.bfloat16 if model.dtype == torch.bfloat16 else torch.float32
     # The user's own random numbers go on as if nothing had been drawn.
     with torch.random.fork_rng(), warnings.catch_warnings():
         # peft tells of what it sets right by itself: transposed layers, layers with no pattern.
@@ -161,8 +164,7 @@ def _injected(model: PreTrainedModel, config: LoraConfig, seed: int) -> dict[str
     found = {}
     for name, parameter in model.named_parameters():
         if parameter not in old:
-            # Small steps are lost in half precision.
-            parameter.data = parameter.data.float()
+            parameter.data = parameter.data.to(dtype)
             parameter.requires_grad_(True)
             found[name] = parameter
     return found

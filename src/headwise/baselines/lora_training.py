@@ -168,6 +168,37 @@ def train_lora(
         return run.train(training, held_out, n_epochs)
 
 
+class _Weights:
+    """Weights in float32 beside those that the model runs with: small steps are lost in bfloat16.
+
+    Args:
+        running: The model's own; where they are float32 there is nothing beside them.
+    """
+
+    def __init__(self, running: dict[str, nn.Parameter]) -> None:
+        self._running = running
+        self.exact = {
+            name: one if one.dtype == torch.float32 else nn.Parameter(one.detach().float())
+            for name, one in running.items()
+        }
+
+    def take_gradients(self) -> None:
+        """Gives the exact weights the gradients of the running ones."""
+        for name, one in self._running.items():
+            exact = self.exact[name]
+            if exact is not one and one.grad is not None:
+                exact.grad, one.grad = one.grad.float(), None
+
+    @torch.no_grad()
+    def write_back(self) -> None:
+        """Has the model run with the exact weights, rounded, and forgets the gradients."""
+        for name, one in self._running.items():
+            exact = self.exact[name]
+            exact.grad = None
+            if exact is not one:
+                one.copy_(exact)
+
+
 class _Run:
     """One training; lives while the weights are in the model."""
 
@@ -180,10 +211,10 @@ class _Run:
     ) -> None:
         self._engine = engine
         self._how = how
-        self._parameters = parameters
         self._bar = bar
+        self._weights = _Weights(parameters)
         self._optimizer = torch.optim.AdamW(
-            parameters.values(), lr=how.learning_rate, weight_decay=how.weight_decay
+            self._weights.exact.values(), lr=how.learning_rate, weight_decay=how.weight_decay
         )
         self._order = torch.Generator().manual_seed(how.seed)
 
@@ -194,13 +225,13 @@ class _Run:
         held_out_costs = [self._cost(choice) for choice in held_out]
         losses: list[float] = []
         held_out_losses = [self._mean_loss(held_out, held_out_costs)] if held_out else []
-        best, best_epoch = read(self._parameters), 0
+        best, best_epoch = read(self._weights.exact), 0
         for epoch in range(1, n_epochs + 1):
             losses.append(self._epoch(training, costs))
             if held_out:
                 held_out_losses.append(self._mean_loss(held_out, held_out_costs))
             if not held_out or held_out_losses[-1] < min(held_out_losses[:-1]):
-                best, best_epoch = read(self._parameters), epoch
+                best, best_epoch = read(self._weights.exact), epoch
             elif epoch - best_epoch >= self._how.patience:
                 break
         adapter = LoraAdapter(self._how.shape, best)
@@ -215,9 +246,10 @@ class _Run:
                 loss = self._losses([training[row] for row in part]).sum()
                 (loss / len(rows)).backward()
                 total += float(loss.detach())
-            nn.utils.clip_grad_norm_(self._parameters.values(), 1.0)
+            self._weights.take_gradients()
+            nn.utils.clip_grad_norm_(self._weights.exact.values(), 1.0)
             self._optimizer.step()
-            self._optimizer.zero_grad()
+            self._weights.write_back()
             self._bar.advance(len(rows))
         return total / len(training)
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.cache_utils import DynamicCache
 
 from headwise.engines.transformers.batching import Request, SharingGroup, TokenIds
@@ -19,7 +21,12 @@ from headwise.engines.transformers.candidates import CandidatePlan
 from headwise.engines.transformers.forward import only_at
 from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.hooks import TokenPositions, installed
+from headwise.engines.transformers.pictures import true_ids
 from headwise.engines.transformers.prefixes import keys_and_values
+
+# What a training step may keep of attention weights, and about what it keeps of each.
+_WEIGHTS_BYTES = 512 * 2**20
+_BYTES_OF_A_WEIGHT = 8
 
 
 def logprobs_with_gradients(frozen: FrozenModel, plans: Sequence[CandidatePlan]) -> list[Tensor]:
@@ -37,8 +44,10 @@ def logprobs_with_gradients(frozen: FrozenModel, plans: Sequence[CandidatePlan])
     for plan in plans:
         requests.extend(plan.requests)
         wanted.extend(plan.wanted)
-    # Positions in three, and pictures, are what `Sight` knows for whole sequences.
-    can_follow = frozen.shares_prefixes and frozen.sight is None
+    # Of other models `Sight` knows positions and masks for whole sequences only.
+    sight = frozen.sight
+    is_plain = sight is None or (sight.attention == "causal" and not sight.counts_in_three)
+    can_follow = frozen.shares_prefixes and is_plain
     saves = any(len(plan.requests) > 1 for plan in plans)
     run = _behind_prompts if can_follow and saves else _whole
     spots = run(frozen, requests, wanted)
@@ -111,12 +120,16 @@ def _of_prompts(
     ids = torch.full((len(prompts), width), frozen.pad_id)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.tensor(prompt)
+        ids[row, width - len(prompt) :] = torch.tensor(true_ids(prompt))
         mask[row, width - len(prompt) :] = 1
     cache = DynamicCache()
     rows = torch.arange(len(prompts))
     last = TokenPositions(rows, torch.full_like(rows, width - 1))
-    first = _logprobs_at(frozen, last, _inputs(frozen, ids, mask, cache))
+    inputs = _inputs(frozen, ids, mask, cache)
+    if frozen.sight is not None:
+        inputs |= frozen.sight.inputs(prompts, [len(one) for one in prompts], on_left=True)
+    with frozen.showing(prompts):
+        first = _logprobs_at(frozen, last, inputs)
     owners = {number: row for row, one in enumerate(prompts) for number in members[one]}
     longer = [number for number in owners if len(requests[number].spots) > 1]
     later: dict[int, list[Tensor]] = {}
@@ -170,6 +183,17 @@ def _inputs(frozen: FrozenModel, ids: Tensor, mask: Tensor, cache: DynamicCache)
 
 def _logprobs_at(frozen: FrozenModel, spots: TokenPositions, inputs: dict[str, Any]) -> Tensor:
     """`(k, vocabulary)` float32 at a batch's positions of interest."""
-    with installed({frozen.output_embedding: only_at(spots)}):
+    with installed({frozen.output_embedding: only_at(spots)}), _attending(frozen, inputs):
         logits: Tensor = frozen.model(**inputs).logits[0].float()
     return logits.log_softmax(dim=-1)
+
+
+def _attending(frozen: FrozenModel, inputs: dict[str, Any]) -> AbstractContextManager[None]:
+    """On a CPU the plain kernel where its attention weights fit: its gradients are much faster."""
+    ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+    n_keys = ids.shape[1] if mask is None else mask.shape[1]
+    n_heads = sum(entry.n_heads for entry in frozen.located)
+    n_bytes = ids.numel() * n_keys * n_heads * _BYTES_OF_A_WEIGHT
+    if not torch.is_grad_enabled() or ids.device.type != "cpu" or n_bytes > _WEIGHTS_BYTES:
+        return nullcontext()
+    return sdpa_kernel(SDPBackend.MATH)
