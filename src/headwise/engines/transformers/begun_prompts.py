@@ -25,6 +25,9 @@ from headwise.engines.transformers.group_prefixes import GroupPrefixes, may_shar
 from headwise.engines.transformers.pictures import before_cut_picture
 from headwise.engines.transformers.prefixes import PrefixStates
 
+# Keys and values that a batch may keep, in budgets of tokens that it may run.
+_KEPT_BUDGETS = 4
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beginning:
@@ -87,12 +90,14 @@ def prompt_batches(
 def _cut(
     frozen: FrozenModel, prompts: Sequence[TokenIds], group: SharingGroup, n_new_tokens: int
 ) -> Iterator[tuple[int, ...]]:
-    """A group's rows in batches, the longest first; what is shared does not count."""
+    """A group's rows in batches, the longest first; what is shared is kept, but not run."""
     order = sorted(group.rows, key=lambda row: -len(prompts[row]))
     start = 0
     while start < len(order):
-        longest = len(prompts[order[start]]) - len(group.prefix) + n_new_tokens
-        rows = order[start : start + max(1, frozen.token_budget // longest)]
+        kept = len(prompts[order[start]]) + n_new_tokens
+        run = kept - len(group.prefix)
+        n_rows = min(frozen.token_budget // run, _KEPT_BUDGETS * frozen.token_budget // kept)
+        rows = order[start : start + max(1, n_rows)]
         yield tuple(rows)
         start += len(rows)
 
