@@ -60,7 +60,7 @@ benchmarks: $(VENV)/.tools
 
 results: $(VENV)/.tools
 	@echo "== Every claim that can be tested here (goes on where it was stopped)"
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.evidence
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.evidence --jobs 2
 
 # The lower bounds of pyproject.toml, in an environment of their own.
 test-lowest:

@@ -114,7 +114,9 @@ class Findings:
     def __init__(self, folder: Path, audits: str = "audit") -> None:
         self._folder = folder
         self._kind = audits
-        self._ways = Ways(folder / "ways.jsonl").rows
+        self._ways = [
+            row for name in ("vectors", "chains") for row in Ways(folder / f"{name}.jsonl").rows
+        ]
 
     @cached_property
     def classes(self) -> Mapping[str, Summary]:

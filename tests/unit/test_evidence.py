@@ -24,7 +24,7 @@ GRAPH = "compositional chain of thought"
 
 
 def _chains(folder: Path, graph: tuple[bool, ...], direct: tuple[bool, ...]) -> Findings:
-    ways = Ways(folder / "ways.jsonl")
+    ways = Ways(folder / "chains.jsonl")
     ways.add(Answers("chains", "relation", 0, GRAPH, graph))
     ways.add(Answers("chains", "relation", 0, "direct", direct))
     return Findings(folder)
@@ -109,9 +109,9 @@ def test_the_page_has_a_row_for_every_claim(tmp_path: Path) -> None:
 
 def test_ways_are_kept_and_a_cut_line_is_not(tmp_path: Path) -> None:
     _chains(tmp_path, (True,), (False,))
-    with (tmp_path / "ways.jsonl").open("a", encoding="utf-8") as file:
+    with (tmp_path / "chains.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"part": "chains", "ki')
-    again = Ways(tmp_path / "ways.jsonl")
+    again = Ways(tmp_path / "chains.jsonl")
     assert again.has("chains", "relation", 0, "direct")
     assert len(again.rows) == 2
 

@@ -7,7 +7,7 @@ gradients flow as they do through one sequence. So a conversation is run once, n
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -21,6 +21,7 @@ from headwise.engines.transformers.candidates import CandidatePlan
 from headwise.engines.transformers.forward import only_at
 from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.hooks import TokenPositions, installed
+from headwise.engines.transformers.masks import Strategy
 from headwise.engines.transformers.pictures import true_ids
 from headwise.engines.transformers.prefixes import keys_and_values
 
@@ -29,12 +30,18 @@ _WEIGHTS_BYTES = 512 * 2**20
 _BYTES_OF_A_WEIGHT = 8
 
 
-def logprobs_with_gradients(frozen: FrozenModel, plans: Sequence[CandidatePlan]) -> list[Tensor]:
+def logprobs_with_gradients(
+    frozen: FrozenModel,
+    plans: Sequence[CandidatePlan],
+    strategy_of: Callable[[int], Strategy],
+) -> list[Tensor]:
     """Log-probabilities of every plan's candidates.
 
     Args:
         frozen: The model.
         plans: One for each conversation.
+        strategy_of: Whether the model takes tokens behind one prompt that do not see one another,
+            by the length of both; see `strategy.StrategyChooser`.
 
     Returns:
         A float32 tensor a plan, one value a candidate, with gradients where these are on.
@@ -49,8 +56,12 @@ def logprobs_with_gradients(frozen: FrozenModel, plans: Sequence[CandidatePlan])
     is_plain = sight is None or (sight.attention == "causal" and not sight.counts_in_three)
     can_follow = frozen.shares_prefixes and is_plain
     saves = any(len(plan.requests) > 1 for plan in plans)
-    run = _behind_prompts if can_follow and saves else _whole
-    spots = run(frozen, requests, wanted)
+    if can_follow and saves:
+        strategy = strategy_of(max(len(one.ids) + 1 for one in requests))
+        in_parallel = strategy in ("grouped", "parallel")
+        spots = _behind_prompts(frozen, requests, wanted, in_parallel=in_parallel)
+    else:
+        spots = _whole(frozen, requests, wanted)
     found, start = [], 0
     for plan in plans:
         values = [
@@ -92,6 +103,8 @@ def _behind_prompts(
     frozen: FrozenModel,
     requests: Sequence[Request],
     wanted: Sequence[Sequence[tuple[int, ...]]],
+    *,
+    in_parallel: bool,
 ) -> list[list[Tensor]]:
     """As `_whole`, with each prompt run once and what follows it behind its keys and values."""
     members: dict[TokenIds, list[int]] = {}
@@ -102,7 +115,7 @@ def _behind_prompts(
     while prompts:
         some = prompts[: max(1, frozen.token_budget // len(prompts[0]))]
         del prompts[: len(some)]
-        for row, found in _of_prompts(frozen, some, members, requests):
+        for row, found in _of_prompts(frozen, some, members, requests, in_parallel=in_parallel):
             pairs = zip(found, wanted[row], strict=True)
             results[row] = [logprobs[list(tokens)] for logprobs, tokens in pairs]
     return results
@@ -113,6 +126,8 @@ def _of_prompts(
     prompts: Sequence[TokenIds],
     members: Mapping[TokenIds, Sequence[int]],
     requests: Sequence[Request],
+    *,
+    in_parallel: bool,
 ) -> Iterator[tuple[int, list[Tensor]]]:
     """Numbers of the requests of some prompts, and log-probabilities at each of their spots."""
     width = len(prompts[0])
@@ -130,16 +145,70 @@ def _of_prompts(
         inputs |= frozen.sight.inputs(prompts, [len(one) for one in prompts], on_left=True)
     with frozen.showing(prompts):
         first = _logprobs_at(frozen, last, inputs)
-    owners = {number: row for row, one in enumerate(prompts) for number in members[one]}
-    longer = [number for number in owners if len(requests[number].spots) > 1]
-    later: dict[int, list[Tensor]] = {}
-    if longer:
-        owned = torch.tensor([owners[number] for number in longer])
-        tails = [requests[number].ids[requests[number].spots[1] :] for number in longer]
-        found = _after(frozen, tails, mask[owned], _rows_of(cache, owned))
-        later = dict(zip(longer, found, strict=True))
-    for number, row in owners.items():
-        yield number, [first[row], *later.get(number, [])]
+    after: list[list[list[Tensor]]] = []
+    tails = [[_tail(requests[number]) for number in members[one]] for one in prompts]
+    if any(tail for some in tails for tail in some):
+        run = _beside_one_another if in_parallel else _apart
+        after = run(frozen, tails, mask, cache)
+    for row, one in enumerate(prompts):
+        for place, number in enumerate(members[one]):
+            yield number, [first[row], *(after[row][place] if after else ())]
+
+
+def _tail(request: Request) -> TokenIds:
+    """What of a request follows its prompt."""
+    return request.ids[request.spots[0] + 1 :]
+
+
+def _beside_one_another(
+    frozen: FrozenModel,
+    tails: Sequence[Sequence[TokenIds]],
+    before: Tensor,
+    cache: DynamicCache,
+) -> list[list[list[Tensor]]]:
+    """As `_apart`, with all that follows a prompt in one row, each seeing the prompt and itself."""
+    n_queries = max(sum(map(len, some)) for some in tails)
+    ids = torch.full((len(tails), n_queries), frozen.pad_id)
+    owners, offsets = torch.full_like(ids, -1), torch.zeros_like(ids)
+    at = []
+    for row, some in enumerate(tails):
+        start = 0
+        for number, tail in enumerate(some):
+            end = start + len(tail)
+            ids[row, start:end] = torch.tensor(tail, dtype=torch.long)
+            owners[row, start:end] = number
+            offsets[row, start:end] = torch.arange(len(tail))
+            at += [(row, column) for column in range(start, end)]
+            start = end
+    own = (owners[:, :, None] == owners[:, None, :]).tril()
+    visible = torch.cat([before.bool()[:, None].expand(-1, n_queries, -1), own], dim=2)
+    device, dtype = frozen.model.device, frozen.model.dtype
+    blocked = torch.zeros(visible.shape, dtype=dtype)
+    blocked.masked_fill_(~visible, torch.finfo(dtype).min)
+    inputs = {
+        "input_ids": ids.to(device),
+        "position_ids": (before.sum(dim=1, keepdim=True) + offsets).to(device),
+        "attention_mask": blocked[:, None].to(device),
+        "past_key_values": cache,
+        "use_cache": True,
+    }
+    found = iter(_logprobs_at(frozen, TokenPositions(*torch.tensor(at).T), inputs))
+    return [[[next(found) for _ in tail] for tail in some] for some in tails]
+
+
+def _apart(
+    frozen: FrozenModel,
+    tails: Sequence[Sequence[TokenIds]],
+    before: Tensor,
+    cache: DynamicCache,
+) -> list[list[list[Tensor]]]:
+    """Log-probabilities after each token of what follows each prompt, in rows of their own."""
+    longer = [(row, tail) for row, some in enumerate(tails) for tail in some if tail]
+    owned = torch.tensor([row for row, _ in longer])
+    found = iter(
+        _after(frozen, [tail for _, tail in longer], before[owned], _rows_of(cache, owned))
+    )
+    return [[next(found) if tail else [] for tail in some] for some in tails]
 
 
 def _after(
@@ -191,7 +260,7 @@ def _logprobs_at(frozen: FrozenModel, spots: TokenPositions, inputs: dict[str, A
 def _attending(frozen: FrozenModel, inputs: dict[str, Any]) -> AbstractContextManager[None]:
     """On a CPU the plain kernel where its attention weights fit: its gradients are much faster."""
     ids, mask = inputs["input_ids"], inputs.get("attention_mask")
-    n_keys = ids.shape[1] if mask is None else mask.shape[1]
+    n_keys = ids.shape[1] if mask is None else mask.shape[-1]
     n_heads = sum(entry.n_heads for entry in frozen.located)
     n_bytes = ids.numel() * n_keys * n_heads * _BYTES_OF_A_WEIGHT
     if not torch.is_grad_enabled() or ids.device.type != "cpu" or n_bytes > _WEIGHTS_BYTES:

@@ -329,7 +329,7 @@ class TransformersEngine:
         pairs = zip(conversations, candidates, strict=True)
         plans = [plan_candidates(self._encoder, one, several) for one, several in pairs]
         with evaluation_mode(self.model):
-            return logprobs_with_gradients(self._frozen, plans)
+            return logprobs_with_gradients(self._frozen, plans, self._strategies.choose)
 
     def count_tokens(self, conversations: Sequence[Conversation]) -> list[int]:
         """How many tokens the model reads of each conversation, its images included.
