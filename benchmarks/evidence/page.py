@@ -58,8 +58,9 @@ def _classes(findings: Findings) -> Iterator[str]:
     yield (
         "Accuracy of each method, mean over seeds; 10 examples a class on text, 5 on "
         f"pictures. LoRA trains {LORA.epochs} epochs at most, and stops after {LORA.patience} "
-        "without a lower held-out loss. Seconds are of one fit, which `make results` gives one core; "
-        "prompts that another method had read are counted at what reading such a prompt took. Whether one answer is right is no "
+        "without a lower held-out loss. Seconds are of one fit, for which `make results` has one "
+        "core; prompts that another method had read are counted at what reading such a prompt "
+        "took. Whether one answer is right is no "
         "task here: with this model every method is at chance on it. A model of this size "
         "mostly names one class, whatever it is asked: calibrated, zero-shot and in-context take "
         "that off, by what it says of the support without its labels (arXiv:2309.17249) and of "
