@@ -74,7 +74,7 @@ def _begun_alike(subject: Subject, sizes: Sizes) -> Case:
     conversations = [prompt.with_shots(shown, one) for one in asked]
     work = _Generation(subject, conversations, sizes.few_tokens)
     return Case(
-        "generation, begun alike",
+        "generation-begun",
         f"Generation, {sizes.few_tokens} tokens for {len(asked)} questions after the same "
         f"{len(shown)} worked examples",
         "Greedy. headwise runs the worked examples once, transformers for every question, all in "

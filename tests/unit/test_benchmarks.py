@@ -323,6 +323,7 @@ def test_one_command_measures_everything_and_all_checks_hold(
         "reward-judged",
         "reward-likelihood",
         "generation",
+        "generation-begun",
     ]
     assert [
         (case.name, check) for case in model.cases for check in case.checks if not check.holds

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from benchmarks import easy_vqa, vision, vision_report, vision_vectors
 from benchmarks.task_results import Ledger, Measured
+from benchmarks.vision_classes import TUNED
 from PIL import Image
 
 from headwise import ActivationRewardModel, TaskVectors, TransformersEngine
+from headwise.baselines.lora_training import LoraTraining
 from headwise.selection.descent import MaskDescent
 from headwise.selection.reinforce import Reinforce
 from tiny_vision_models import build_vision
@@ -60,6 +62,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "TaskVectors",
         lambda **given: TaskVectors(n_prompts=4, selector=short, **given),
     )
+    once = LoraTraining(epochs=1, patience=1)
+    monkeypatch.setattr("benchmarks.vision_classes.LORA", once)
     few = Reinforce(epochs=2)
     monkeypatch.setattr(
         vision.headwise,
@@ -74,7 +78,11 @@ def test_every_part_is_measured_once_rendered_and_not_measured_again(tmp_path: P
     options = ["--items", "8", "--seeds", "1", "-o", str(output)]
     vision.main(options)
     rows = Ledger(output).rows
-    assert {row.part for row in rows} == set(vision.PARTS)
+    # What is fine-tuned stands beside the other classifiers.
+    assert {row.part for row in rows} == set(vision.PARTS) - {"tuned"}
+    tuned = [row for row in rows if row.way == "LoRA"]
+    assert {row.task for row in tuned} == set(TUNED)
+    assert all(row.fit_seconds > 0 for row in tuned)
     assert len({row.key for row in rows}) == len(rows)
     ways = {row.way for row in rows if row.part == "classes"}
     assert {"zero-shot", "4-shot", "probe on all heads", "sparse attention vectors"} <= ways
