@@ -1,7 +1,7 @@
 """Writes `docs/models.md`: which property was tested on which family, from reports of a test run.
 
 pytest tests/conformance -n 2 --junitxml=report.xml
-python tests/model_table.py report.xml > docs/models.md
+python tests/model_table.py report.xml
 """
 
 from __future__ import annotations
