@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 
 from benchmarks.report import markdown_table
 from benchmarks.task_results import Ledger, Measured
+from benchmarks.vision_classes import LORA
 
 _HEAD = """\
 # Pictures, measured
@@ -34,7 +35,7 @@ _PARTS = {
     "classes": (
         "Sparse Attention Vectors on easy-VQA",
         "20 examples a class, 20 heads. Zero-shot and 4-shot take the likeliest of the class "
-        "names. LoRA trains at most 8 epochs on three quarters of the examples.",
+        f"names. LoRA trains at most {LORA.epochs} epochs on three quarters of the examples.",
     ),
     "vectors": (
         "A multimodal task vector on easy-VQA",

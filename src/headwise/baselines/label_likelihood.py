@@ -14,6 +14,7 @@ from headwise.baselines.class_questions import ClassQuestions
 from headwise.baselines.label_priors import log_prior
 from headwise.baselines.shots import ShotCounts
 from headwise.engines.base import Engine
+from headwise.errors import InputError
 from headwise.examples import Example, ExampleLike
 from headwise.heads import HeadVectors
 from headwise.prompts.conversation import Conversation
@@ -86,7 +87,12 @@ class LikelihoodClassifier:
         Source: Zhao et al. (arXiv:2102.09690); with a support set as inputs, Zhou et al.
             (arXiv:2309.17249), who take the batch that is asked, so that an answer depends on what
             is asked beside it.
+
+        Raises:
+            InputError: There is no input.
         """
+        if not inputs:
+            raise InputError("Calibration needs examples; give some.")
         uncalibrated = replace(self, log_prior=None)
         decisions = uncalibrated.decision_function(inputs, progress=progress)
         return replace(self, log_prior=log_prior(decisions))

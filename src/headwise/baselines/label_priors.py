@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from headwise.content import Image, as_image
-from headwise.errors import InputError
 from headwise.examples import Example
 
 ZeroShotCalibration = Literal["none", "content_free", "support"]
@@ -47,19 +46,16 @@ def content_free(examples: Sequence[Example]) -> tuple[Example, ...]:
     stay. Of pictures there are as many as the first example has, grey, in its sizes.
 
     Args:
-        examples: At least one.
+        examples: Examples of one task.
 
     Returns:
-        One for each text of `CONTENT_FREE`, or a single one where no text differs.
-
-    Raises:
-        InputError: There is no example.
+        One for each text of `CONTENT_FREE`, or a single one where no text differs; none of none.
 
     Source: Zhao et al. (arXiv:2102.09690), section 4. Ours: the empty text is left out, since an
         example has one; pictures.
     """
     if not examples:
-        raise InputError("Calibration needs examples to take the content out of; give some.")
+        return ()
     first = examples[0]
     blank = replace(first, label=None, id=None, images=tuple(map(_grey, first.images)))
     differing = {

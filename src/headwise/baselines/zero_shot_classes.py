@@ -68,9 +68,7 @@ class ZeroShotBaseline:
         plain = LikelihoodClassifier(_questions(self, engine, examples), self.likelihood)
         if self.calibration == "none":
             return plain
-        # `content_free` refuses an empty support for both.
-        free = content_free(examples)
-        inputs = free if self.calibration == "content_free" else examples
+        inputs = content_free(examples) if self.calibration == "content_free" else examples
         return plain.calibrated(inputs, progress=progress)
 
 

@@ -284,6 +284,25 @@ def _behind(requests: Sequence[Request], members: Sequence[int], skip: int) -> B
     return Batch(tuple(members), everyone, input_ids, spots, packed)
 
 
+def left_padded(rows: Sequence[TokenIds], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Rows that all end in one column, as a batch needs them that is continued.
+
+    Args:
+        rows: Token ids.
+        pad_id: What padding is filled with.
+
+    Returns:
+        What the model is given for them and which of it is no padding, both `(len(rows), t)` int64.
+    """
+    longest = max(map(len, rows))
+    input_ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    for number, ids in enumerate(rows):
+        input_ids[number, longest - len(ids) :] = torch.tensor(true_ids(ids))
+        attention_mask[number, longest - len(ids) :] = 1
+    return input_ids, attention_mask
+
+
 def _batch(
     requests: Sequence[Request], members: Sequence[int], skip: int, longest: int, pad_id: int
 ) -> Batch:

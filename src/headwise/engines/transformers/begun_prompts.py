@@ -76,7 +76,7 @@ def prompt_batches(
     requests = [Request.last_token(ids) for ids in prompts]
     # Apart, prompts take steps of their own for every token that follows.
     least_saved = MIN_TOKENS_SAVED + n_new_tokens * frozen.call_tokens
-    share = frozen.shares_prefixes and (frozen.sight is None or not frozen.sight.counts_in_three)
+    share = frozen.shares_prefixes and not frozen.counts_in_three
     prefixes = GroupPrefixes(frozen)
     for group in sharing_groups(requests, share=share, least_saved=least_saved):
         if not may_share(frozen, requests, group):
@@ -116,10 +116,8 @@ def columns_begun(frozen: FrozenModel, rows: Sequence[TokenIds], n_tokens: int) 
     """
     if frozen.sight is None:
         return n_tokens
-    longest = max(len(row) for row in rows)
     for columns in range(n_tokens, 0, -1):
-        cuts = [max(0, columns - longest + len(row)) for row in rows]
-        pairs = list(zip(rows, cuts, strict=True))
+        pairs = list(zip(rows, _cuts(rows, columns), strict=True))
         if all(before_cut_picture(row, cut) == cut for row, cut in pairs):
             if all(frozen.sight.may_follow(row[cut:]) for row, cut in pairs):
                 return columns
@@ -129,5 +127,10 @@ def columns_begun(frozen: FrozenModel, rows: Sequence[TokenIds], n_tokens: int) 
 
 def rests(rows: Sequence[TokenIds], columns: int) -> list[TokenIds]:
     """What is left of rows, padded on the left to the longest, behind some columns."""
-    longest = max(len(row) for row in rows)
-    return [row[max(0, columns - longest + len(row)) :] for row in rows]
+    return [row[cut:] for row, cut in zip(rows, _cuts(rows, columns), strict=True)]
+
+
+def _cuts(rows: Sequence[TokenIds], columns: int) -> list[int]:
+    """How many tokens of each row lie in the first columns."""
+    longest = max(map(len, rows))
+    return [max(0, columns - longest + len(row)) for row in rows]

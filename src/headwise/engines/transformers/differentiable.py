@@ -16,13 +16,17 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers.cache_utils import DynamicCache
 
-from headwise.engines.transformers.batching import Request, SharingGroup, TokenIds
+from headwise.engines.transformers.batching import (
+    Request,
+    SharingGroup,
+    TokenIds,
+    left_padded,
+)
 from headwise.engines.transformers.candidates import CandidatePlan
 from headwise.engines.transformers.forward import only_at
 from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.hooks import TokenPositions, installed
-from headwise.engines.transformers.masks import Strategy
-from headwise.engines.transformers.pictures import true_ids
+from headwise.engines.transformers.masks import Strategy, blocking
 from headwise.engines.transformers.prefixes import keys_and_values
 
 # What a training step may keep of attention weights, and about what it keeps of each.
@@ -52,9 +56,8 @@ def logprobs_with_gradients(
         requests.extend(plan.requests)
         wanted.extend(plan.wanted)
     # Of other models `Sight` knows positions and masks for whole sequences only.
-    sight = frozen.sight
-    is_plain = sight is None or (sight.attention == "causal" and not sight.counts_in_three)
-    can_follow = frozen.shares_prefixes and is_plain
+    is_causal = frozen.sight is None or frozen.sight.attention == "causal"
+    can_follow = frozen.shares_prefixes and is_causal and not frozen.counts_in_three
     saves = any(len(plan.requests) > 1 for plan in plans)
     if can_follow and saves:
         strategy = strategy_of(max(len(one.ids) + 1 for one in requests))
@@ -130,16 +133,11 @@ def _of_prompts(
     in_parallel: bool,
 ) -> Iterator[tuple[int, list[Tensor]]]:
     """Numbers of the requests of some prompts, and log-probabilities at each of their spots."""
-    width = len(prompts[0])
-    # Padded on the left, so that what follows lies right behind the prompt's last token.
-    ids = torch.full((len(prompts), width), frozen.pad_id)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.tensor(true_ids(prompt))
-        mask[row, width - len(prompt) :] = 1
+    # So that what follows lies right behind the prompt's last token.
+    ids, mask = left_padded(prompts, frozen.pad_id)
     cache = DynamicCache()
     rows = torch.arange(len(prompts))
-    last = TokenPositions(rows, torch.full_like(rows, width - 1))
+    last = TokenPositions(rows, torch.full_like(rows, ids.shape[1] - 1))
     inputs = _inputs(frozen, ids, mask, cache)
     if frozen.sight is not None:
         inputs |= frozen.sight.inputs(prompts, [len(one) for one in prompts], on_left=True)
@@ -182,13 +180,11 @@ def _beside_one_another(
             start = end
     own = (owners[:, :, None] == owners[:, None, :]).tril()
     visible = torch.cat([before.bool()[:, None].expand(-1, n_queries, -1), own], dim=2)
-    device, dtype = frozen.model.device, frozen.model.dtype
-    blocked = torch.zeros(visible.shape, dtype=dtype)
-    blocked.masked_fill_(~visible, torch.finfo(dtype).min)
+    device = frozen.model.device
     inputs = {
         "input_ids": ids.to(device),
         "position_ids": (before.sum(dim=1, keepdim=True) + offsets).to(device),
-        "attention_mask": blocked[:, None].to(device),
+        "attention_mask": blocking(visible, frozen.model.dtype).to(device),
         "past_key_values": cache,
         "use_cache": True,
     }
@@ -203,27 +199,18 @@ def _apart(
     cache: DynamicCache,
 ) -> list[list[list[Tensor]]]:
     """Log-probabilities after each token of what follows each prompt, in rows of their own."""
-    longer = [(row, tail) for row, some in enumerate(tails) for tail in some if tail]
-    owned = torch.tensor([row for row, _ in longer])
-    found = iter(
-        _after(frozen, [tail for _, tail in longer], before[owned], _rows_of(cache, owned))
-    )
-    return [[next(found) if tail else [] for tail in some] for some in tails]
-
-
-def _after(
-    frozen: FrozenModel, tails: Sequence[TokenIds], before: Tensor, cache: DynamicCache
-) -> list[list[Tensor]]:
-    """Log-probabilities after each token of what follows some prompts."""
-    ids = torch.full((len(tails), max(map(len, tails))), frozen.pad_id)
-    for row, tail in enumerate(tails):
+    longer = [(owner, tail) for owner, some in enumerate(tails) for tail in some if tail]
+    owners = torch.tensor([owner for owner, _ in longer])
+    ids = torch.full((len(longer), max(len(tail) for _, tail in longer)), frozen.pad_id)
+    for row, (_, tail) in enumerate(longer):
         ids[row, : len(tail)] = torch.tensor(tail)
-    at = [(row, column) for row, tail in enumerate(tails) for column in range(len(tail))]
+    at = [(row, column) for row, (_, tail) in enumerate(longer) for column in range(len(tail))]
     spots = TokenPositions(*torch.tensor(at).T)
     # Padding lies behind everything that is read, where no token looks.
-    mask = torch.cat([before, torch.ones_like(ids)], dim=1)
-    found = iter(_logprobs_at(frozen, spots, _inputs(frozen, ids, mask, cache)))
-    return [[next(found) for _ in tail] for tail in tails]
+    mask = torch.cat([before[owners], torch.ones_like(ids)], dim=1)
+    inputs = _inputs(frozen, ids, mask, _rows_of(cache, owners))
+    found = iter(_logprobs_at(frozen, spots, inputs))
+    return [[[next(found) for _ in tail] for tail in some] for some in tails]
 
 
 def _rows_of(cache: DynamicCache, rows: Tensor) -> DynamicCache:

@@ -136,7 +136,7 @@ class FrozenModel:
 
     def beside_steps(self, prompt: TokenIds, rows: int, n: int) -> dict[str, Tensor]:
         """What the model takes beside steps of `n` tokens, from the last of one prompt on."""
-        if self.sight is None or not self.sight.counts_in_three:
+        if not self.counts_in_three:
             return {}
         return {"position_ids": self.steps_after([prompt], n).expand(-1, rows, -1)}
 
@@ -159,6 +159,11 @@ class FrozenModel:
         else:
             starts = torch.stack([self.sight.positions(ids)[:, -1] for ids in prompts], dim=1)
         return (starts[..., None] + torch.arange(n)).to(self.model.device)
+
+    @property
+    def counts_in_three(self) -> bool:
+        """Whether positions are three numbers each, as those of pictures are in some models."""
+        return self.sight is not None and self.sight.counts_in_three
 
     @property
     def output_embedding(self) -> nn.Module:

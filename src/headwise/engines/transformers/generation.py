@@ -20,6 +20,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from headwise.engines.base import Sampling
 from headwise.engines.sampling import cut_at_stop
+from headwise.engines.transformers.batching import left_padded
 from headwise.engines.transformers.begun_prompts import (
     Beginning,
     columns_begun,
@@ -29,7 +30,6 @@ from headwise.engines.transformers.begun_prompts import (
 from headwise.engines.transformers.frozen import FrozenModel
 from headwise.engines.transformers.hooks import PreHook, installed
 from headwise.engines.transformers.locate import LocatedLayer
-from headwise.engines.transformers.pictures import true_ids
 from headwise.engines.transformers.sampling import row_seeds, sampling_processors
 from headwise.engines.transformers.tokens import PromptEncoder
 from headwise.heads import Steering
@@ -151,13 +151,9 @@ def generate_ids(
         `(len(rows), t)` token ids, prompts padded on the left and what follows on the right.
     """
     device = frozen.model.device
-    longest = max(len(row.ids) for row in rows)
-    input_ids = torch.full((len(rows), longest), frozen.pad_id, dtype=torch.long)
-    attention_mask = torch.zeros_like(input_ids)
-    for number, row in enumerate(rows):
-        input_ids[number, longest - len(row.ids) :] = torch.tensor(true_ids(row.ids))
-        attention_mask[number, longest - len(row.ids) :] = 1
     everyone = [tuple(row.ids) for row in rows]
+    input_ids, attention_mask = left_padded(everyone, frozen.pad_id)
+    longest = input_ids.shape[1]
     begun = 0 if beginning is None else columns_begun(frozen, everyone, len(beginning.ids))
     hooks: dict[nn.Module, PreHook] = {}
     if steering is not None and len(steering.heads):

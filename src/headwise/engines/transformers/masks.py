@@ -160,13 +160,26 @@ def hidden_elsewhere(
         `(rows, 1, n*m, longest + n*m)`: 0 where a token looks, the dtype's minimum elsewhere; one
         row for all where no prefix is padded.
     """
-    device, dtype = frozen.model.device, frozen.model.dtype
+    device = frozen.model.device
     visible = _visibility(longest, n, m, device)[None]
     if min(lengths) < longest:
         columns = torch.arange(longest + n * m, device=device)
         ends = torch.tensor(lengths, device=device)[:, None]
         visible = visible & ((columns < ends) | (columns >= longest))[:, None]
-    blocked = torch.zeros(visible.shape, dtype=dtype, device=device)
+    return blocking(visible, frozen.model.dtype)
+
+
+def blocking(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """An attention mask of what tokens see.
+
+    Args:
+        visible: `(rows, queries, keys)` bool.
+        dtype: The model's.
+
+    Returns:
+        `(rows, 1, queries, keys)`: 0 where a token looks, the dtype's minimum elsewhere.
+    """
+    blocked = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
     return blocked.masked_fill(~visible, torch.finfo(dtype).min)[:, None]
 
 

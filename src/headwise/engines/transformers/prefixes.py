@@ -175,9 +175,8 @@ def run_prefix(
     Returns:
         Its keys and values, with no room behind them.
     """
-    before, rest = (
-        (ids[:0], ids) if behind is None else (ids[: behind.length], ids[behind.length :])
-    )
+    n_before = 0 if behind is None else behind.length
+    before, rest = ids[:n_before], ids[n_before:]
     input_ids = torch.tensor([true_ids(rest)], device=model.device)
     # Plain layers keep the whole prefix where a sliding one would drop its beginning.
     cache = DynamicCache() if behind is None else behind.expanded_cache(1)
